@@ -1,0 +1,24 @@
+// The Internet checksum (RFC 1071) and its pseudo headers.
+#pragma once
+
+#include <cstdint>
+
+#include "base/address.h"
+#include "base/bytes.h"
+
+namespace isthmus {
+
+/// One's complement sum of 16-bit big-endian words, not folded to its complement; an odd last byte counts as its high half.
+/// `initial` is an earlier partial sum over an even number of bytes.
+[[nodiscard]] std::uint16_t ones_complement_sum(Bytes in, std::uint32_t initial = 0) noexcept;
+
+/// Sum of the TCP or UDP pseudo header (RFC 9293 section 3.1, RFC 8200 section 8.1). Both addresses of one family.
+[[nodiscard]] std::uint16_t pseudo_header_sum(Bytes source, Bytes destination, std::uint8_t protocol,
+                                              std::uint32_t length) noexcept;
+
+/// The value for the checksum field: the complement of the sum.
+[[nodiscard]] inline std::uint16_t internet_checksum(Bytes in, std::uint32_t initial = 0) noexcept {
+    return static_cast<std::uint16_t>(~ones_complement_sum(in, initial));
+}
+
+}  // namespace isthmus

@@ -1,0 +1,85 @@
+// Between a worker and the control thread: punted packets go up, injected packets come down.
+// One ring a class, so that one class cannot starve another.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <string_view>
+
+#include "base/address.h"
+#include "base/bytes.h"
+#include "base/counters.h"
+#include "base/ids.h"
+#include "base/spsc_ring.h"
+
+namespace isthmus {
+
+enum class PuntClass : std::uint8_t { ike, l2tp_control, bpdu, arp, probe };
+inline constexpr std::size_t kPuntClassCount = 5;
+[[nodiscard]] constexpr std::string_view name_of(PuntClass c) noexcept {
+    constexpr std::array<std::string_view, kPuntClassCount> kNames{"ike", "l2tp_control", "bpdu", "arp", "probe"};
+    return kNames[static_cast<std::size_t>(c)];
+}
+
+/// A whole packet and how it came. Larger than kMaxSize cannot be punted and counts as overflow.
+struct PuntMessage {
+    static constexpr std::size_t kMaxSize = 4096;
+    TunnelIndex tunnel = kNoTunnel;
+    SessionIndex session = kNoSession;
+    Path path;
+    std::uint16_t size = 0;
+    std::array<std::uint8_t, kMaxSize> bytes;
+
+    [[nodiscard]] Bytes data() const noexcept { return {bytes.data(), size}; }
+};
+
+/// The rings of one direction of one worker. Each side is one thread.
+class PuntRings {
+  public:
+    static constexpr std::size_t kDepth = 64;
+
+    /// Producer. False: the ring of that class is full or the packet too large; counted, and the caller drops it.
+    [[nodiscard]] bool offer(PuntClass c, TunnelIndex tunnel, SessionIndex session, const Path& path, Bytes packet) noexcept {
+        auto& lane = lanes_[static_cast<std::size_t>(c)];
+        PuntMessage* slot = packet.size() <= PuntMessage::kMaxSize ? lane.ring.claim() : nullptr;
+        if (slot == nullptr) {
+            lane.overflows.add();
+            return false;
+        }
+        slot->tunnel = tunnel;
+        slot->session = session;
+        slot->path = path;
+        slot->size = static_cast<std::uint16_t>(packet.size());
+        std::memcpy(slot->bytes.data(), packet.data(), packet.size());
+        lane.ring.publish();
+        return true;
+    }
+
+    /// Consumer: calls f(PuntClass, const PuntMessage&) for up to `budget` messages of each class.
+    template <class F>
+    void drain(std::size_t budget, F&& f) {
+        for (std::size_t c = 0; c < kPuntClassCount; ++c) {
+            auto& ring = lanes_[c].ring;
+            for (std::size_t n = 0; n < budget; ++n) {
+                const PuntMessage* message = ring.front();
+                if (message == nullptr) break;
+                f(static_cast<PuntClass>(c), *message);
+                ring.pop();
+            }
+        }
+    }
+    [[nodiscard]] std::uint64_t overflows(PuntClass c) const noexcept {
+        return lanes_[static_cast<std::size_t>(c)].overflows.read();
+    }
+
+  private:
+    struct Lane {
+        SpscRing<PuntMessage> ring{kDepth};
+        Counter overflows;
+    };
+    std::array<Lane, kPuntClassCount> lanes_;
+};
+
+}  // namespace isthmus
