@@ -11,12 +11,13 @@ namespace isthmus::stp_guard {
 struct RateLimit {
     std::uint32_t packets_per_second = 0;
     std::uint32_t burst = 0;
+    friend constexpr bool operator==(RateLimit, RateLimit) = default;
 };
 
 struct AdmissionOptions {
-    bool any_vlan = false;   ///< the port as it is: tagged or not, any VLAN
-    VlanSet vlans;           ///< else: outermost tags that cross
-    bool untagged = false;   ///< else: untagged and priority-tagged frames cross
+    bool any_vlan = false;  ///< the port as it is: tagged or not, any VLAN
+    VlanSet vlans;          ///< else: outermost tags that cross
+    bool untagged = false;  ///< else: untagged and priority-tagged frames cross
     /// Broadcast, unknown unicast and multicast towards the tunnel.
     RateLimit flood_limit{2'000, 2'000};
 };
