@@ -1,0 +1,81 @@
+// A configuration that was found good: values in the modules' own types. docs/configuration.md has every key.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "bridge/options.h"
+#include "config/problem.h"
+#include "crypto/esp/options.h"
+#include "stp-guard/options.h"
+#include "tunnel/options.h"
+
+namespace isthmus::config {
+
+enum class LogLevel : std::uint8_t { trace, debug, info, warning, error };
+enum class LogTarget : std::uint8_t { console, journal, file };
+
+struct GatewayConfig {
+    std::string name;
+    std::string state_dir = "/var/lib/isthmus";
+    std::string control_socket = "/run/isthmus/isthmus.sock";
+    LogLevel log_level = LogLevel::info;
+    LogTarget log_target = LogTarget::console;
+    std::string log_file;  ///< log_target file only
+};
+
+struct BridgeConfig {
+    bridge::BridgeOptions options;
+    std::uint32_t line = 0;  ///< of its [[bridge]]
+};
+
+/// ESP in UDP (RFC 3948), or as IP protocol 50 (RFC 4303).
+enum class EspEncapsulation : std::uint8_t { udp, raw };
+
+/// Protection by ESP with keys from the configuration: for labs and tests.
+struct EspConfig {
+    EspEncapsulation encapsulation = EspEncapsulation::udp;
+    std::uint16_t local_port = 4500;  ///< encapsulation udp only
+    std::uint16_t remote_port = 4500;
+    crypto::esp::Mode mode = crypto::esp::Mode::transport;
+    IpAddress local;  ///< of the ESP packets; in transport mode always the tunnel's own
+    IpAddress remote;
+    std::uint32_t keepalive_seconds = 20;  ///< NAT keepalives, encapsulation udp only; 0: none
+    crypto::esp::SaOptions out;
+    crypto::esp::SaOptions in;
+};
+
+struct TunnelConfig {
+    std::string name;
+    tunnel::TunnelOptions options;
+    std::optional<std::uint32_t>
+        path_mtu;                  ///< bytes; else the MTU of the interface that holds the local address
+    std::optional<EspConfig> esp;  ///< nullopt: in the clear, asked for by name
+    std::uint32_t line = 0;        ///< of its [[tunnel]]
+};
+
+struct SessionConfig {
+    std::string name;
+    std::size_t tunnel = 0;  ///< index into Configuration::tunnels
+    std::size_t bridge = 0;  ///< index into Configuration::bridges
+    std::string interface;   ///< name of the TAP
+    tunnel::SessionOptions options;
+    stp_guard::AdmissionOptions admission;
+    std::optional<std::string> split_horizon;  ///< group: its members on one bridge exchange no frames
+    std::optional<std::string> redundancy;     ///< group: ways to the same place, of which one forwards
+    /// Not the first of its redundancy group: stays blocked, since nothing elects another forwarder yet.
+    bool standby = false;
+    std::uint32_t line = 0;  ///< of its [[session]]
+};
+
+struct Configuration {
+    GatewayConfig gateway;
+    std::vector<BridgeConfig> bridges;
+    std::vector<TunnelConfig> tunnels;
+    std::vector<SessionConfig> sessions;
+    Problems warnings;  ///< what works but should be known
+};
+
+}  // namespace isthmus::config
