@@ -1,0 +1,214 @@
+"""Two sites, their gateways and the WAN between them, in network namespaces.
+
+    dc-host ── lan0 [ dc-gw ] wan0 ── dc [ wan ] cloud ── wan0 [ cloud-gw ] lan0 ── cloud-host
+
+The cables behave like wires: no frame on them is larger than the MTU, as with network cards between machines.
+"""
+import json
+import os
+import pathlib
+import re
+import signal
+
+from lab import LabError, find_program, run, wait_until
+
+HERE = pathlib.Path(__file__).resolve().parent
+VLANS = (10, 20, 30)  # the hosts have all three; the gateways let 10 and 20 cross
+HOST_MAC = {"dc": "02:00:00:00:dc:0a", "cloud": "02:00:00:00:c1:0a"}
+HOST_NUMBER = {"dc": 1, "cloud": 2}
+WAN_ADDRESS = {"dc": "198.51.100.1", "cloud": "203.0.113.1"}
+ROUTER_ADDRESS = {"dc": "198.51.100.254", "cloud": "203.0.113.254"}
+OTHER = {"dc": "cloud", "cloud": "dc"}
+WIRE = ("tso", "off", "gso", "off", "tx-udp-segmentation", "off", "gro", "off")
+
+
+def address(site, vlan=0, family=4):
+    """Of a site's host, in a VLAN or untagged (0)."""
+    return f"10.0.{vlan}.{HOST_NUMBER[site]}" if family == 4 else f"fd00:{vlan:x}::{HOST_NUMBER[site]}"
+
+
+class Gateway:
+    """isthmusd in the namespace of one site's gateway, with directories of its own in place of the system's."""
+
+    def __init__(self, lab, ns, site, config_text, build=None):
+        self.lab, self.ns, self.site, self.build = lab, ns, site, build
+        self.directory = lab.directory / ns.role
+        self.config = self.directory / "isthmus.toml"
+        self.keys = self.directory / "etc/keys"
+        self.state_dir = self.directory / "state"
+        self.socket = self.directory / "run/isthmus.sock"
+        for path in (self.directory, self.keys.parent, self.keys, self.state_dir, self.socket.parent):
+            path.mkdir(mode=0o700)
+        self.process, self.starts = None, 0
+        self.configure(config_text)
+
+    def relocated(self, text):
+        """A configuration with the system's directories replaced by this gateway's."""
+        text = re.sub(r"/etc/isthmus\b", str(self.keys.parent), text)
+        if "state_dir" not in text:
+            text = text.replace("[gateway]\n", '[gateway]\nstate_dir = "/var/lib/isthmus"\n'
+                                               'control_socket = "/run/isthmus/isthmus.sock"\n', 1)
+        text = text.replace("/var/lib/isthmus", str(self.state_dir))
+        return re.sub(r"/run/isthmus\b", str(self.socket.parent), text)
+
+    def configure(self, text):
+        self.config.write_text(self.relocated(text))
+        self.config.chmod(0o600)
+
+    def put_key(self, name, key):
+        path = self.keys / name
+        path.touch(mode=0o600)
+        path.write_text(key.hex() + "\n")
+
+    def init_sas(self):
+        """Manual keys: the SAs' state files, without which they refuse to start."""
+        return self.ns.run(find_program("isthmus", self.build), "sa", "init", "--config", self.config)
+
+    def start(self, wait=True):
+        self.starts += 1
+        log = self.directory / f"isthmusd-{self.starts}.log"
+        self.process = self.ns.spawn(f"isthmusd-{self.site}", find_program("isthmusd", self.build), "--config",
+                                     self.config, log=log)
+        if wait and not wait_until(lambda: self.up() or not self.process.running(), 10):
+            raise LabError(f"{self.ns.role} did not come up within 10 s; its log:\n{self.process.output()}")
+        if wait and not self.process.running():
+            raise LabError(f"isthmusd of {self.ns.role} ended at once; its log:\n{self.process.output()}")
+        return self.process
+
+    def stop(self):
+        return self.process.stop()
+
+    def kill(self):
+        self.process.signal(signal.SIGKILL)
+        self.process.wait(5)
+
+    def up(self):
+        status = self.status()
+        return status is not None and all(s["state"] == "up" for s in status["sessions"])
+
+    def status(self):
+        """Parsed `isthmus status --json`; None if the daemon does not answer."""
+        done = run(*self.status_command("--json"), check=False)
+        return json.loads(done.stdout) if done.returncode == 0 else None
+
+    def status_text(self):
+        return run(*self.status_command()).stdout
+
+    def status_command(self, *options):
+        return [str(find_program("isthmus", self.build)), "status", *options, "--socket", str(self.socket)]
+
+    def drops(self):
+        """Every drop of tunnels and sessions by reason, summed."""
+        return drops_in(self.status())
+
+
+def drops_in(status):
+    """Drop reasons anywhere in a status object, summed."""
+    total = {}
+
+    def visit(node):
+        if isinstance(node, list):
+            for item in node:
+                visit(item)
+        elif isinstance(node, dict):
+            for key, value in node.items():
+                if key == "drops" and isinstance(value, dict):
+                    for reason, count in value.items():
+                        total[reason] = total.get(reason, 0) + count
+                else:
+                    visit(value)
+
+    visit(status)
+    return total
+
+
+class TwoSites:
+    """The whole lab. `configs`: text of each gateway's configuration, by default the lab's own files."""
+
+    def __init__(self, lab, wan_mtu=1500, lan_mtu=1500, configs=None, build=None, protected=True):
+        self.lab, self.build, self.wan_mtu, self.lan_mtu = lab, build, wan_mtu, lan_mtu
+        configs = configs or {site: (HERE / f"{site}-gw.toml").read_text() for site in OTHER}
+        self.wan = lab.namespace("wan")
+        self.hosts, self.gateways, gateway_ns = {}, {}, {}
+        for site in ("dc", "cloud"):
+            gateway_ns[site] = lab.namespace(f"{site}-gw")
+            self.hosts[site] = lab.namespace(f"{site}-host")
+        self.wan.sysctl(net__ipv4__ip_forward=1, net__ipv6__conf__all__disable_ipv6=1,
+                        net__ipv6__conf__default__disable_ipv6=1)
+        for site in OTHER:
+            self._cable(site, gateway_ns[site])
+        for site in OTHER:
+            self.gateways[site] = Gateway(lab, gateway_ns[site], site, configs[site], build)
+        if protected:
+            self.fresh_keys()
+
+    @property
+    def dc(self):
+        return self.gateways["dc"]
+
+    @property
+    def cloud(self):
+        return self.gateways["cloud"]
+
+    def fresh_keys(self):
+        """AES-256-GCM: 32 bytes of key and 4 of salt for each direction, known to this run only."""
+        for name in ("dc-to-cloud.key", "cloud-to-dc.key"):
+            key = os.urandom(36)
+            for gateway in self.gateways.values():
+                gateway.put_key(name, key)
+        for gateway in self.gateways.values():
+            gateway.init_sas()
+
+    def start(self):
+        for gateway in self.gateways.values():
+            gateway.start(wait=False)
+        for gateway in self.gateways.values():
+            if not wait_until(lambda: gateway.up() or not gateway.process.running(), 10):
+                raise LabError(f"{gateway.ns.role} did not come up within 10 s; its log:\n{gateway.process.output()}")
+            if not gateway.process.running():
+                raise LabError(f"isthmusd of {gateway.ns.role} ended; its log:\n{gateway.process.output()}")
+
+    def ping(self, vlan=0, count=1, interval=0.01, site="dc", options=()):
+        """Loss in percent and mean round trip in ms (None without an answer), towards the other site's host."""
+        done = self.hosts[site].run("ping", "-q", "-n", "-c", count, "-i", interval, "-W", 1, *options,
+                                    address(OTHER[site], vlan), check=False)
+        loss = re.search(r"([\d.]+)% packet loss", done.stdout)
+        mean = re.search(r"= [\d.]+/([\d.]+)/", done.stdout)
+        return float(loss.group(1)) if loss else 100.0, float(mean.group(1)) if mean else None
+
+    def wait_for_traffic(self, timeout=10, vlan=0):
+        """Until the hosts of the two sites answer each other."""
+        return wait_until(lambda: self.ping(vlan)[0] == 0, timeout)
+
+    def _cable(self, site, gateway):
+        host, lab = self.hosts[site], self.lab
+        lab.veth(gateway, "lan0", host, "eth0", self.lan_mtu, b_mac=HOST_MAC[site])
+        lab.veth(gateway, "wan0", self.wan, site, self.wan_mtu)
+        for ns, interface in ((gateway, "wan0"), (self.wan, site)):
+            ns.run("ethtool", "-K", interface, *WIRE, check=False)
+        for ns, interface in ((gateway, "lan0"), (host, "eth0")):
+            ns.run("ethtool", "-K", interface, *WIRE, "tx", "off", check=False)
+        gateway.sysctl(net__ipv6__conf__wan0__disable_ipv6=1)
+        gateway.ip_batch([f"addr add {WAN_ADDRESS[site]}/24 dev wan0", f"route add default via {ROUTER_ADDRESS[site]}"])
+        self.wan.ip("addr", "add", f"{ROUTER_ADDRESS[site]}/24", "dev", site)
+        self._vlans(host)
+        host.ip_batch([line for vlan in (0, *VLANS) for line in (
+            f"addr add {address(site, vlan)}/24 dev {interface_of(vlan)}",
+            f"addr add {address(site, vlan, 6)}/64 dev {interface_of(vlan)} nodad")])
+
+    def _vlans(self, host):
+        """VLAN interfaces: the kernel's own where it has them, else a helper that tags in user space."""
+        names = [interface_of(vlan) for vlan in VLANS]
+        made = host.ip("link", "add", "link", "eth0", "name", names[0], "type", "vlan", "id", VLANS[0], check=False)
+        if made.returncode == 0:
+            host.ip_batch([f"link add link eth0 name {n} type vlan id {v}" for n, v in zip(names[1:], VLANS[1:])] +
+                          [f"link set {n} up" for n in names])
+            return
+        options = [o for name, vlan in zip(names, VLANS) for o in ("--vlan", f"{vlan}:{name}")]
+        helper = host.spawn(f"vlan-{host.role}", find_program("vlan-host", self.build), "--port", "eth0", *options)
+        if not wait_until(lambda: "ready" in helper.output() or not helper.running(), 5) or not helper.running():
+            raise LabError("VLANs on the host: " + helper.output())
+
+
+def interface_of(vlan):
+    return f"eth0.{vlan}" if vlan else "eth0"
