@@ -35,6 +35,7 @@ namespace isthmus {
     X(inner_udp_bad_checksum,   "UDP checksum inside ESP is wrong")                                              \
     X(inner_ip_malformed,       "IP header inside tunnel-mode ESP: wrong version, length or address")            \
     X(inner_protocol,           "next header inside ESP is not what this tunnel carries")                        \
+    X(ecn_congestion,           "marked by congestion on the way, but what is inside has no ECN (RFC 6040)")       \
     X(clear_packet_refused,     "unprotected L2TP packet for a tunnel that is protected by ESP")                 \
     /* ESP */                                                                                                    \
     X(esp_truncated,            "packet shorter than an ESP header, IV and ICV, or not a whole number of blocks") \

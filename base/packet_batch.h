@@ -31,11 +31,13 @@ class PacketBatch {
         return packets_[size_++] = std::move(packet);
     }
 
-    /// Removes packets whose meta.drop is set, books each, and keeps the others' order.
+    /// Removes packets whose meta.drop is set, books each, and keeps the others' order. A packet that a stage has taken
+    /// (punted, held back: moved from, so empty) goes without being booked.
     void sweep(DropLedger& ledger) noexcept {
         std::size_t kept = 0;
         for (std::size_t i = 0; i < size_; ++i) {
             PacketBuffer& p = packets_[i];
+            if (!p) continue;
             if (p.meta.drop != DropReason::none) {
                 ledger.count(p.meta.drop, p.meta.tunnel, p.meta.session);
                 p = PacketBuffer();
