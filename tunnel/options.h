@@ -38,27 +38,34 @@ struct SessionOptions {
     Sublayer receive_sublayer = Sublayer::none;
     Sublayer send_sublayer = Sublayer::none;
     bool send_sequence = false;  ///< needs send_sublayer standard
-    ReceiveSequencing receive_sequencing = ReceiveSequencing::ignore;  ///< dropping needs receive_sublayer standard
+    ReceiveSequencing receive_sequencing =
+        ReceiveSequencing::ignore;  ///< dropping needs receive_sublayer standard
     PseudowireType type = PseudowireType::ethernet;
-    /// One-VLAN session: on our side frames carry this 802.1Q tag. On the wire they carry none (ethernet) or one whose
-    /// VID each receiver replaces by its own (ethernet_vlan).
+    /// One-VLAN session: on our side frames carry this 802.1Q tag. On the wire they carry none (ethernet) or
+    /// one whose VID each receiver replaces by its own (ethernet_vlan).
     std::optional<VlanId> access_vlan;
 };
 
 /// How outer DSCP is chosen for data.
 enum class DscpPolicy : std::uint8_t { none, from_pcp, copy_inner };
 
+/// What becomes of ECN on the way in (RFC 6040 section 4.1). `normal` copies the inner field to the outer
+/// header, for peers that bring congestion marks back to the inner header, as we do. `compatibility` sends
+/// Not-ECT, for peers that would lose marks (the Linux kernel's l2tp_eth does).
+enum class EcnMode : std::uint8_t { normal, compatibility };
+
 /// One peer and the encapsulation towards it.
 struct TunnelOptions {
     Encapsulation encapsulation = Encapsulation::udp;
     IpAddress local;
     IpAddress remote;
-    std::uint16_t local_port = 1701;   ///< encapsulation udp only
+    std::uint16_t local_port = 1701;  ///< encapsulation udp only
     std::uint16_t remote_port = 1701;
     ControlConnectionId local_id{};
     ControlConnectionId remote_id{};
     DscpPolicy dscp = DscpPolicy::none;
-    std::uint8_t control_dscp = 48;    ///< CS6: routing and control (RFC 4594 section 3.1)
+    EcnMode ecn = EcnMode::normal;
+    std::uint8_t control_dscp = 48;  ///< CS6: routing and control (RFC 4594 section 3.1)
 };
 
 }  // namespace isthmus::tunnel

@@ -1,0 +1,130 @@
+#include "tunnel/decap_stage.h"
+
+#include "base/ethernet.h"
+#include "tunnel/pseudowire_frame.h"
+#include "tunnel/qos.h"
+
+namespace isthmus::tunnel {
+
+namespace {
+
+std::optional<Encapsulation> encapsulation_of(std::uint8_t next_header) noexcept {
+    if (next_header == kIpProtocolUdp) return Encapsulation::udp;
+    if (next_header == kIpProtocolL2tp) return Encapsulation::ip;
+    return std::nullopt;
+}
+
+}  // namespace
+
+void DecapStage::set_sessions(std::shared_ptr<const SessionTable> table) {
+    sequences_.adopt(*table);
+    table_ = std::move(table);
+}
+
+void DecapStage::process(PacketBatch& batch, TimePoint) noexcept {
+    matched_path_ = nullptr;
+    for (PacketBuffer& packet : batch) {
+        const DropReason reason = decapsulate(packet);
+        if (reason != DropReason::none) packet.meta.drop = reason;
+    }
+}
+
+DropReason DecapStage::decapsulate(PacketBuffer& packet) noexcept {
+    const auto encapsulation = encapsulation_of(packet.meta.next_header);
+    if (!encapsulation) return DropReason::inner_protocol;
+    const auto front = parse_front(*encapsulation, std::as_const(packet).data());
+    if (front && front->is_control) return punt(packet, *encapsulation);
+
+    const SessionRow* session = front ? table_->by_local_id(front->session) : nullptr;
+    const DropReason stranger = session == nullptr
+                                    ? (front ? DropReason::l2tp_unknown_session : front.error())
+                                    : check_peer(packet.meta, *encapsulation, *session->tunnel);
+    if (stranger != DropReason::none) {
+        // Booked on the tunnel that it came from, if from any.
+        const TunnelRow* tunnel = clear_tunnel(packet.meta, *encapsulation);
+        if (tunnel != nullptr) packet.meta.tunnel = tunnel->index;
+        return stranger;
+    }
+    packet.meta.tunnel = session->tunnel->index;
+    packet.meta.session = session->index;
+    const std::size_t message_size = packet.size();
+    if (const auto wrong = strip_header(packet, *session); wrong != DropReason::none) return wrong;
+    if (!session->up) return DropReason::session_down;
+    if (packet.size() < kEthernetHeaderSize) return DropReason::l2tp_no_frame;
+    if (!apply_outer_ecn(packet.data(), packet.meta.traffic_class)) return DropReason::ecn_congestion;
+
+    const std::size_t frame_size = packet.size();
+    if (const auto misfit = shape_from_tunnel(packet, session->type, session->access_vlan);
+        misfit != DropReason::none)
+        return misfit;
+    if (session->in != nullptr) session->in->passed(frame_size);
+    if (session->tunnel->in != nullptr) session->tunnel->in->passed(message_size);
+    return DropReason::none;
+}
+
+DropReason DecapStage::punt(PacketBuffer& packet, Encapsulation encapsulation) noexcept {
+    if (packet.meta.tunnel == kNoTunnel) {
+        // A peer that is not known yet may be one that asks for a control connection: control decides.
+        const TunnelRow* tunnel = clear_tunnel(packet.meta, encapsulation);
+        if (tunnel != nullptr) packet.meta.tunnel = tunnel->index;
+        if (tunnel != nullptr && tunnel->is_protected) return DropReason::clear_packet_refused;
+    }
+    const Path path = packet.meta.path != nullptr ? *packet.meta.path : Path{};
+    const Bytes message = std::as_const(packet).data();
+    if (!rings_.offer(PuntClass::l2tp_control, packet.meta.tunnel, kNoSession, path, message))
+        return DropReason::punt_overflow;
+    packet = PacketBuffer();
+    return DropReason::none;
+}
+
+DropReason DecapStage::check_peer(const PacketMeta& meta, Encapsulation encapsulation,
+                                  const TunnelRow& tunnel) noexcept {
+    if (meta.tunnel != kNoTunnel) {
+        if (meta.tunnel != tunnel.index) return DropReason::l2tp_wrong_peer;
+        return encapsulation == tunnel.encapsulation ? DropReason::none : DropReason::inner_protocol;
+    }
+    if (meta.path == nullptr || encapsulation != tunnel.encapsulation) return DropReason::l2tp_wrong_peer;
+    if (meta.path != matched_path_ || &tunnel != matched_tunnel_) {
+        if (!matches(tunnel, *meta.path)) return DropReason::l2tp_wrong_peer;
+        matched_path_ = meta.path;
+        matched_tunnel_ = &tunnel;
+    }
+    return tunnel.is_protected ? DropReason::clear_packet_refused : DropReason::none;
+}
+
+DropReason DecapStage::strip_header(PacketBuffer& packet, const SessionRow& session) noexcept {
+    const std::size_t front = front_size(session.tunnel->encapsulation);
+    const std::size_t sublayer = session.receive_sublayer == Sublayer::standard ? kSublayerSize : 0;
+    const std::size_t size = front + session.cookie_size + sublayer;
+    const Bytes message = std::as_const(packet).data();
+    if (message.size() < size) return DropReason::l2tp_truncated;
+
+    // Both differences are looked at whatever the first says: the time tells nothing about the cookie.
+    const std::uint64_t cookie = load_cookie(message.data() + front, session.cookie_size);
+    const std::uint64_t difference = cookie ^ session.cookie;
+    const std::uint64_t other_difference = cookie ^ session.other_cookie;
+    if (((difference == 0) | (other_difference == 0)) == 0) return DropReason::l2tp_bad_cookie;
+
+    if (sublayer != 0) {
+        const auto wrong = check_sequence(session, load_be32(message.data() + size - kSublayerSize));
+        if (wrong != DropReason::none) return wrong;
+    }
+    packet.trim_front(size);
+    return DropReason::none;
+}
+
+DropReason DecapStage::check_sequence(const SessionRow& session, std::uint32_t sublayer) noexcept {
+    if (session.receive_sequencing == ReceiveSequencing::ignore) return DropReason::none;
+    const auto word = SublayerWord::parse(sublayer);
+    if (!word.sequence) return DropReason::l2tp_sequence_missing;
+    return sequences_[session.index].accept(*word.sequence) ? DropReason::none
+                                                            : DropReason::l2tp_out_of_sequence;
+}
+
+const TunnelRow* DecapStage::clear_tunnel(const PacketMeta& meta,
+                                          Encapsulation encapsulation) const noexcept {
+    if (meta.tunnel != kNoTunnel || meta.path == nullptr) return nullptr;
+    return table_->by_path(encapsulation, *meta.path);
+}
+
+}  // namespace isthmus::tunnel

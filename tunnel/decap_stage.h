@@ -1,0 +1,56 @@
+// L2TPv3 data message to Ethernet frame (RFC 3931 section 4.1, RFC 4719), and control messages to the control
+// thread.
+#pragma once
+
+#include <memory>
+
+#include "base/pipeline.h"
+#include "base/punt.h"
+#include "tunnel/sequencing.h"
+#include "tunnel/session_table.h"
+
+namespace isthmus::tunnel {
+
+/// In: L2TPv3 messages with meta.next_header (17: over UDP, the UDP header already gone; 115: over IP), and
+/// either meta.tunnel, set by the ESP stage to the tunnel whose SA vouches for the packet, or none and
+/// meta.path. Out: frames with meta.session and meta.tunnel; meta.traffic_class stays the outer header's.
+/// Control messages are offered to the rings as they are (over IP with their leading zero word), class
+/// l2tp_control. Drops: all l2tp_* reasons, clear_packet_refused, inner_protocol, session_down,
+/// malformed_frame, ecn_congestion, punt_overflow. meta.session is set on drops too as soon as the session is
+/// known to be this peer's.
+class DecapStage final : public Stage {
+  public:
+    /// `rings` outlives the stage; this worker is their producer.
+    DecapStage(std::shared_ptr<const SessionTable> table, PuntRings& rings) : rings_(rings) {
+        set_sessions(std::move(table));
+    }
+
+    /// Between batches, by the owning worker. Expected sequence numbers of sessions that stay go on. Never
+    /// null.
+    void set_sessions(std::shared_ptr<const SessionTable> table);
+
+    [[nodiscard]] std::string_view name() const noexcept override { return "l2tp-decap"; }
+    /// A tag that is added takes the room of the header that went.
+    [[nodiscard]] Overhead overhead() const noexcept override { return {}; }
+    void process(PacketBatch& batch, TimePoint now) noexcept override;
+
+  private:
+    [[nodiscard]] DropReason decapsulate(PacketBuffer& packet) noexcept;
+    [[nodiscard]] DropReason punt(PacketBuffer& packet, Encapsulation encapsulation) noexcept;
+    [[nodiscard]] DropReason check_peer(const PacketMeta& meta, Encapsulation encapsulation,
+                                        const TunnelRow& tunnel) noexcept;
+    [[nodiscard]] DropReason strip_header(PacketBuffer& packet, const SessionRow& session) noexcept;
+    [[nodiscard]] DropReason check_sequence(const SessionRow& session, std::uint32_t sublayer) noexcept;
+    [[nodiscard]] const TunnelRow* clear_tunnel(const PacketMeta& meta,
+                                                Encapsulation encapsulation) const noexcept;
+
+    PuntRings& rings_;
+    std::shared_ptr<const SessionTable> table_;
+    SessionStates<SequenceReceiver> sequences_;
+    /// The last path that was found to be a tunnel's, within one batch: most packets of a batch came the same
+    /// way.
+    const Path* matched_path_ = nullptr;
+    const TunnelRow* matched_tunnel_ = nullptr;
+};
+
+}  // namespace isthmus::tunnel
