@@ -102,6 +102,52 @@ class Gateway:
         return drops_in(self.status())
 
 
+    def snapshot(self):
+        """Everything of the namespace that a daemon might leave changed: links, addresses, routes, rules, settings."""
+        commands = (("ip", "-j", "-d", "link", "show"), ("ip", "-j", "addr", "show"),
+                    ("ip", "-j", "route", "show", "table", "all"), ("ip", "-j", "-6", "route", "show", "table", "all"),
+                    ("bridge", "-j", "link", "show"), ("nft", "-s", "list", "ruleset"), ("ip", "xfrm", "state"),
+                    ("ip", "xfrm", "policy"), ("sysctl", "-a", "--pattern", r"^net\.(ipv4|ipv6|bridge)\."))
+        return {" ".join(c): _settled(self.ns.run(*c, check=False).stdout) for c in commands}
+
+    def differences(self, before, timeout=3.0):
+        """What is not as in an earlier snapshot; link states get a moment to settle."""
+        found = []
+
+        def same():
+            now = self.snapshot()
+            found[:] = [line for key in before for line in _differ(before[key], now[key])]
+            return not found
+
+        wait_until(same, timeout, 0.1)
+        return found
+
+
+VOLATILE = {"hello_timer", "tcn_timer", "topology_change_timer", "gc_timer", "timer", "tentative", "optimistic", "dadfailed",
+            "fdb_n_learned", "expires", "cacheinfo", "valid_life_time", "preferred_life_time", "hold_timer",
+            "message_age_timer", "forward_delay_timer", "flags_extra"}
+
+
+def _settled(text):
+    """Lines of a listing, without what changes by itself."""
+    try:
+        items = json.loads(text or "[]")
+    except ValueError:
+        return [line for line in text.splitlines() if "random" not in line and "stable_secret" not in line]
+
+    def clean(node):
+        if isinstance(node, dict):
+            return {k: clean(v) for k, v in sorted(node.items()) if k not in VOLATILE}
+        return [clean(v) for v in node] if isinstance(node, list) else node
+
+    return [json.dumps(clean(item), sort_keys=True) for item in items]
+
+
+def _differ(before, now):
+    return ([f"gone: {line}" for line in before if line not in now] +
+            [f"left: {line}" for line in now if line not in before])
+
+
 def drops_in(status):
     """Drop reasons anywhere in a status object, summed."""
     total = {}
@@ -132,6 +178,7 @@ class TwoSites:
         self.hosts, self.gateways, gateway_ns = {}, {}, {}
         for site in ("dc", "cloud"):
             gateway_ns[site] = lab.namespace(f"{site}-gw")
+            gateway_ns[site].sysctl(net__ipv6__conf__default__accept_dad=0)  # addresses are there at once
             self.hosts[site] = lab.namespace(f"{site}-host")
         self.wan.sysctl(net__ipv4__ip_forward=1, net__ipv6__conf__all__disable_ipv6=1,
                         net__ipv6__conf__default__disable_ipv6=1)
