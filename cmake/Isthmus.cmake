@@ -1,6 +1,8 @@
 # Flags for every target of ours, and the functions that modules and tests are made with.
 
 add_library(isthmus_flags INTERFACE)
+add_custom_target(unit_tests)    # every test_NAME
+add_custom_target(fuzz_targets)  # every fuzz_NAME
 target_include_directories(isthmus_flags INTERFACE ${PROJECT_SOURCE_DIR})
 target_compile_options(isthmus_flags INTERFACE
     -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wnon-virtual-dtor -Woverloaded-virtual
@@ -48,6 +50,9 @@ function(isthmus_unit_tests name)
     add_executable(test_${name} ${sources} $<TARGET_OBJECTS:isthmus_doctest_main>)
     target_compile_definitions(test_${name} PRIVATE ISTHMUS_TEST_VECTORS="${PROJECT_SOURCE_DIR}/tests/vectors")
     target_link_libraries(test_${name} PRIVATE isthmus_flags isthmus_test_support ${ARGN})
+    # doctest and what nearly every test includes, parsed once per module.
+    target_precompile_headers(test_${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests/support/test_pch.h)
+    add_dependencies(unit_tests test_${name})
     add_test(NAME ${name} COMMAND test_${name})
 endfunction()
 
@@ -56,6 +61,7 @@ endfunction()
 function(isthmus_fuzz_target name source)
     add_executable(fuzz_${name} ${source})
     target_link_libraries(fuzz_${name} PRIVATE isthmus_flags ${ARGN})
+    add_dependencies(fuzz_targets fuzz_${name})
     if(ISTHMUS_FUZZ)
         target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
     else()
