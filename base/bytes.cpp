@@ -37,7 +37,8 @@ bool equal_constant_time(Bytes a, Bytes b) noexcept {
     if (a.size() != b.size()) return false;
     // volatile: an optimiser that sees the result only compared with zero may return early.
     volatile std::uint8_t difference = 0;
-    for (std::size_t i = 0; i < a.size(); ++i) difference = static_cast<std::uint8_t>(difference | (a[i] ^ b[i]));
+    for (std::size_t i = 0; i < a.size(); ++i)
+        difference = static_cast<std::uint8_t>(difference | (a[i] ^ b[i]));
     return difference == 0;
 }
 

@@ -88,10 +88,18 @@ class ByteWriter {
         out_.push_back(v);
         return *this;
     }
-    ByteWriter& u16(std::uint16_t v) { return put<2>([v](std::uint8_t* p) { store_be16(p, v); }); }
-    ByteWriter& u24(std::uint32_t v) { return put<3>([v](std::uint8_t* p) { store_be24(p, v); }); }
-    ByteWriter& u32(std::uint32_t v) { return put<4>([v](std::uint8_t* p) { store_be32(p, v); }); }
-    ByteWriter& u64(std::uint64_t v) { return put<8>([v](std::uint8_t* p) { store_be64(p, v); }); }
+    ByteWriter& u16(std::uint16_t v) {
+        return put<2>([v](std::uint8_t* p) { store_be16(p, v); });
+    }
+    ByteWriter& u24(std::uint32_t v) {
+        return put<3>([v](std::uint8_t* p) { store_be24(p, v); });
+    }
+    ByteWriter& u32(std::uint32_t v) {
+        return put<4>([v](std::uint8_t* p) { store_be32(p, v); });
+    }
+    ByteWriter& u64(std::uint64_t v) {
+        return put<8>([v](std::uint8_t* p) { store_be64(p, v); });
+    }
     ByteWriter& bytes(Bytes b) {
         out_.insert(out_.end(), b.begin(), b.end());
         return *this;

@@ -58,7 +58,8 @@ class DropLedger {
 
   private:
     [[nodiscard]] TrafficCounters* scope_of(TunnelIndex tunnel, SessionIndex session) const noexcept {
-        if (raw(session) < sessions_.size() && sessions_[raw(session)] != nullptr) return sessions_[raw(session)];
+        if (raw(session) < sessions_.size() && sessions_[raw(session)] != nullptr)
+            return sessions_[raw(session)];
         if (raw(tunnel) < tunnels_.size()) return tunnels_[raw(tunnel)];
         return nullptr;
     }

@@ -41,9 +41,9 @@ struct EthernetView {
     MacAddress destination;
     MacAddress source;
     std::uint8_t tag_count = 0;
-    std::array<VlanTag, 2> tags{};    ///< outermost first
-    std::uint16_t type = 0;           ///< EtherType, or an 802.3 length if below 0x600
-    std::uint16_t payload_offset = 0; ///< of what follows the type
+    std::array<VlanTag, 2> tags{};     ///< outermost first
+    std::uint16_t type = 0;            ///< EtherType, or an 802.3 length if below 0x600
+    std::uint16_t payload_offset = 0;  ///< of what follows the type
 
     [[nodiscard]] constexpr bool is_llc() const noexcept { return type < 0x600; }
 

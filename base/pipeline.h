@@ -35,7 +35,8 @@ class Stage {
 class Pipeline {
   public:
     /// `room` is what each buffer that enters has around its data. Error: a sentence that names each stage's need.
-    [[nodiscard]] static Result<Pipeline, std::string> build(std::vector<std::unique_ptr<Stage>> stages, Overhead room);
+    [[nodiscard]] static Result<Pipeline, std::string> build(std::vector<std::unique_ptr<Stage>> stages,
+                                                             Overhead room);
 
     /// Runs all stages; drops are swept and booked after each one.
     void process(PacketBatch& batch, TimePoint now, DropLedger& ledger) noexcept {

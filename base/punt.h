@@ -19,7 +19,8 @@ namespace isthmus {
 enum class PuntClass : std::uint8_t { ike, l2tp_control, bpdu, arp, probe };
 inline constexpr std::size_t kPuntClassCount = 5;
 [[nodiscard]] constexpr std::string_view name_of(PuntClass c) noexcept {
-    constexpr std::array<std::string_view, kPuntClassCount> kNames{"ike", "l2tp_control", "bpdu", "arp", "probe"};
+    constexpr std::array<std::string_view, kPuntClassCount> kNames{"ike", "l2tp_control", "bpdu", "arp",
+                                                                   "probe"};
     return kNames[static_cast<std::size_t>(c)];
 }
 
@@ -41,7 +42,8 @@ class PuntRings {
     static constexpr std::size_t kDepth = 64;
 
     /// Producer. False: the ring of that class is full or the packet too large; counted, and the caller drops it.
-    [[nodiscard]] bool offer(PuntClass c, TunnelIndex tunnel, SessionIndex session, const Path& path, Bytes packet) noexcept {
+    [[nodiscard]] bool offer(PuntClass c, TunnelIndex tunnel, SessionIndex session, const Path& path,
+                             Bytes packet) noexcept {
         auto& lane = lanes_[static_cast<std::size_t>(c)];
         PuntMessage* slot = packet.size() <= PuntMessage::kMaxSize ? lane.ring.claim() : nullptr;
         if (slot == nullptr) {

@@ -30,16 +30,19 @@ class [[nodiscard]] Result {
     using value_type = T;
     using error_type = E;
 
-    constexpr Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}  // NOLINT(google-explicit-constructor)
+    // Implicit conversions are the point: `return value;` and `return Unexpected(error);` both read as they
+    // should.
+    // clang-format off
+    constexpr Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}
     template <class U>
         requires(std::is_constructible_v<T, U> && !std::is_same_v<std::remove_cvref_t<U>, Result> &&
                  !std::is_same_v<std::remove_cvref_t<U>, T>)
-    constexpr explicit(!std::is_convertible_v<U, T>) Result(U&& value)  // NOLINT(bugprone-forwarding-reference-overload)
+    constexpr explicit(!std::is_convertible_v<U, T>) Result(U&& value)
         : state_(std::in_place_index<0>, std::forward<U>(value)) {}
     template <class G>
         requires std::is_constructible_v<E, G>
-    constexpr Result(Unexpected<G> error)  // NOLINT(google-explicit-constructor)
-        : state_(std::in_place_index<1>, std::move(error).error()) {}
+    constexpr Result(Unexpected<G> error) : state_(std::in_place_index<1>, std::move(error).error()) {}
+    // clang-format on
 
     [[nodiscard]] constexpr bool has_value() const noexcept { return state_.index() == 0; }
     constexpr explicit operator bool() const noexcept { return has_value(); }
@@ -101,10 +104,11 @@ class [[nodiscard]] Result<void, E> {
     using error_type = E;
 
     constexpr Result() = default;
+    // clang-format off
     template <class G>
         requires std::is_constructible_v<E, G>
-    constexpr Result(Unexpected<G> error)  // NOLINT(google-explicit-constructor)
-        : state_(std::in_place_index<1>, std::move(error).error()) {}
+    constexpr Result(Unexpected<G> error) : state_(std::in_place_index<1>, std::move(error).error()) {}
+    // clang-format on
 
     [[nodiscard]] constexpr bool has_value() const noexcept { return state_.index() == 0; }
     constexpr explicit operator bool() const noexcept { return has_value(); }

@@ -23,7 +23,9 @@ class SpscRing {
         if (tail - head_.load(std::memory_order_acquire) > mask_) return nullptr;
         return &slots_[tail & mask_];
     }
-    void publish() noexcept { tail_.store(tail_.load(std::memory_order_relaxed) + 1, std::memory_order_release); }
+    void publish() noexcept {
+        tail_.store(tail_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
+    }
 
     /// Consumer: the oldest slot, or null if the ring is empty; then pop().
     [[nodiscard]] T* front() noexcept {

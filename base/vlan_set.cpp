@@ -16,7 +16,8 @@ Result<VlanId, std::string> parse_id(std::string_view text) {
     std::uint32_t number = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
     if (error != std::errc() || end != text.data() + text.size() || text.empty())
-        return Unexpected("\"" + std::string(text) + "\" is not a VLAN number; write numbers or ranges, as in 10,20-29");
+        return Unexpected("\"" + std::string(text) +
+                          "\" is not a VLAN number; write numbers or ranges, as in 10,20-29");
     const auto id = VlanId::parse(number);
     if (!id) return Unexpected("VLAN " + std::string(text) + " does not exist; VLANs go from 1 to 4094");
     return *id;

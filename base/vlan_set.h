@@ -20,7 +20,9 @@ class VlanSet {
     void insert(VlanId id) noexcept { ids_.set(id.value()); }
     [[nodiscard]] bool contains(VlanId id) const noexcept { return ids_.test(id.value()); }
     /// For a VID as it stands in a frame: 0 and 4095 are in no set.
-    [[nodiscard]] bool contains_vid(std::uint16_t vid) const noexcept { return vid < ids_.size() && ids_.test(vid); }
+    [[nodiscard]] bool contains_vid(std::uint16_t vid) const noexcept {
+        return vid < ids_.size() && ids_.test(vid);
+    }
     [[nodiscard]] std::size_t size() const noexcept { return ids_.count(); }
     [[nodiscard]] bool empty() const noexcept { return ids_.none(); }
     [[nodiscard]] VlanSet intersection(const VlanSet& other) const noexcept;

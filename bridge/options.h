@@ -27,14 +27,15 @@ struct BridgeOptions {
     std::uint32_t mtu = 1500;
     VlanFiltering vlan_filtering = VlanFiltering::automatic;
     bool multicast_snooping = false;
-    std::optional<MacAddress> mac;   ///< else derived from the gateway's and bridge's names: stable over restarts
+    std::optional<MacAddress>
+        mac;  ///< else derived from the gateway's and bridge's names: stable over restarts
 };
 
 /// One session's TAP as a port of its bridge.
 struct TapPort {
-    std::string name;    ///< of the TAP, at most kMaxInterfaceName
+    std::string name;  ///< of the TAP, at most kMaxInterfaceName
     std::string bridge;
-    VlanSet vlans;       ///< tagged VLANs, for a bridge with VLAN filtering
+    VlanSet vlans;  ///< tagged VLANs, for a bridge with VLAN filtering
     bool untagged = false;
     bool isolated = false;  ///< split horizon: no frames between isolated ports
 };

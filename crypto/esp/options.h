@@ -10,9 +10,9 @@ namespace isthmus::crypto::esp {
 
 /// Encryption and integrity together. Keying material: see key_size().
 enum class Suite : std::uint8_t {
-    aes128_gcm16,              ///< RFC 4106: key 16, salt 4
-    aes256_gcm16,              ///< RFC 4106: key 32, salt 4
-    chacha20_poly1305,         ///< RFC 7634: key 32, salt 4
+    aes128_gcm16,                ///< RFC 4106: key 16, salt 4
+    aes256_gcm16,                ///< RFC 4106: key 32, salt 4
+    chacha20_poly1305,           ///< RFC 7634: key 32, salt 4
     aes128_cbc_hmac_sha256_128,  ///< RFC 3602 and 4868: encryption key 16, then integrity key 32
     aes256_cbc_hmac_sha256_128,  ///< 32, then 32
     aes256_cbc_hmac_sha384_192,  ///< 32, then 48
@@ -43,8 +43,8 @@ inline constexpr std::uint32_t kDefaultReplayWindow = 4'096;
 struct SaOptions {
     Spi spi{};
     Suite suite = Suite::aes256_gcm16;
-    SecretBytes key;            ///< key_size(suite) bytes
-    bool extended_sequence = true;  ///< 64-bit sequence numbers (RFC 4303 section 2.2.1)
+    SecretBytes key;                                     ///< key_size(suite) bytes
+    bool extended_sequence = true;                       ///< 64-bit sequence numbers (RFC 4303 section 2.2.1)
     std::uint32_t replay_window = kDefaultReplayWindow;  ///< packets; inbound only; a multiple of 64
 };
 
