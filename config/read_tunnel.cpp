@@ -1,0 +1,90 @@
+#include <array>
+
+#include "config/draft.h"
+
+namespace isthmus::config {
+
+namespace {
+
+using tunnel::DscpPolicy;
+using tunnel::Encapsulation;
+
+enum class Protection : std::uint8_t { esp, none };
+
+constexpr std::array kEncapsulations{std::pair<std::string_view, Encapsulation>{"udp", Encapsulation::udp},
+                                     std::pair<std::string_view, Encapsulation>{"ip", Encapsulation::ip}};
+constexpr std::array kDscpPolicies{
+    std::pair<std::string_view, DscpPolicy>{"none", DscpPolicy::none},
+    std::pair<std::string_view, DscpPolicy>{"from-pcp", DscpPolicy::from_pcp},
+    std::pair<std::string_view, DscpPolicy>{"copy-inner", DscpPolicy::copy_inner}};
+constexpr std::array kProtections{std::pair<std::string_view, Protection>{"esp", Protection::esp},
+                                  std::pair<std::string_view, Protection>{"none", Protection::none}};
+constexpr std::uint32_t kMaxId = 0xffff'ffff;
+
+/// An address that was refused stays 0.0.0.0, which no check minds.
+void read_addresses(const Section& section, tunnel::TunnelOptions& options) {
+    const auto local = read_unicast_address(section, "local");
+    const auto remote = read_unicast_address(section, "remote");
+    if (local) options.local = *local;
+    if (remote) options.remote = *remote;
+    if (!local || !remote) return;
+    if (local->is_v4() != remote->is_v4())
+        section.problem("remote",
+                        remote->text() + " is " + (remote->is_v4() ? "IPv4" : "IPv6") + " but local is not",
+                        "both ends of a tunnel have addresses of one family");
+    else if (*local == *remote)
+        section.problem("remote", remote->text() + " is the local address too", "write the peer's address");
+}
+
+void read_ports(const Section& section, tunnel::TunnelOptions& options) {
+    options.local_port = read_port(section, "local_port", options.local_port);
+    options.remote_port = read_port(section, "remote_port", options.remote_port);
+    if (options.encapsulation == Encapsulation::udp) return;
+    for (const std::string_view key : {"local_port", "remote_port"})
+        if (section.has(key))
+            section.problem(key, "IP protocol 115 has no ports",
+                            "remove it, or write encapsulation = \"udp\"");
+}
+
+std::optional<std::uint32_t> read_path_mtu(const Section& section, const tunnel::TunnelOptions& options) {
+    const std::uint32_t least = options.local.is_v6() ? 1280 : 576;
+    return section.integer("path_mtu", least, 65'535);
+}
+
+void read_protection(const Section& section, const Environment& environment, TunnelConfig& tunnel,
+                     TunnelSections& sections) {
+    const auto protection = section.choice<Protection>("protection", kProtections);
+    sections.esp = section.table("esp");
+    if (sections.esp) tunnel.esp = read_esp(*sections.esp, tunnel, environment, sections);
+    if (protection == Protection::esp && !section.has("esp"))
+        section.problem("esp", "missing", "protection = \"esp\" takes its keys from a table [tunnel.esp]");
+    if (protection != Protection::none) return;
+    if (section.has("esp"))
+        section.problem("esp", "has no place in a tunnel with protection = \"none\"",
+                        "remove the table, or write protection = \"esp\"");
+    section.warning("protection",
+                    "frames cross the WAN in the clear: anybody on the way can read and forge them",
+                    "write protection = \"esp\"");
+}
+
+}  // namespace
+
+void read_tunnel(const Section& section, const Environment& environment, Draft& draft) {
+    TunnelConfig out;
+    TunnelSections sections{section, std::nullopt, std::nullopt, std::nullopt};
+    out.line = section.line();
+    out.name = read_label(section, "name").value_or("");
+    out.options.encapsulation =
+        section.choice<Encapsulation>("encapsulation", kEncapsulations).value_or(Encapsulation::udp);
+    read_addresses(section, out.options);
+    read_ports(section, out.options);
+    out.options.local_id = ControlConnectionId{section.integer("local_id", 1, kMaxId).value_or(0)};
+    out.options.remote_id = ControlConnectionId{section.integer("remote_id", 1, kMaxId).value_or(0)};
+    out.path_mtu = read_path_mtu(section, out.options);
+    out.options.dscp = section.choice<DscpPolicy>("dscp", kDscpPolicies).value_or(out.options.dscp);
+    read_protection(section, environment, out, sections);
+    draft.configuration.tunnels.push_back(std::move(out));
+    draft.tunnels.push_back(std::move(sections));
+}
+
+}  // namespace isthmus::config

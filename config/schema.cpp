@@ -1,0 +1,164 @@
+#include "config/schema.h"
+
+#include <algorithm>
+#include <array>
+
+namespace isthmus::config {
+
+namespace {
+
+using enum KeyType;
+constexpr std::string_view kRequired = "required";
+
+// clang-format off
+constexpr auto kSchema = std::to_array<KeySpec>({
+// section, key, type, default, range, what, example
+{"", "schema", integer, kRequired, "1", "Version of this format.", "1"},
+{"", "gateway", table, "all defaults", "", "This gateway.", ""},
+{"", "bridge", tables, "none", "", "A kernel bridge; as many as needed.", ""},
+{"", "tunnel", tables, "none", "", "A way to one peer; as many as needed.", ""},
+{"", "session", tables, "none", "", "A pseudowire in a tunnel, joined to a bridge; as many as needed.", ""},
+
+{"gateway", "name", text, "the host's name", "1 to 63 letters, digits, `.`, `_`, `-`", "What this gateway is called in status and logs.", "\"dc-gw\""},
+{"gateway", "state_dir", text, "`/var/lib/isthmus`", "absolute path", "What must survive a restart, such as used sequence numbers. One running daemon each.", "\"/var/lib/isthmus\""},
+{"gateway", "control_socket", text, "`/run/isthmus/isthmus.sock`", "absolute path of at most 107 bytes", "Where `isthmus` finds the daemon.", "\"/run/isthmus/isthmus.sock\""},
+{"gateway", "log_level", text, "`info`", "`trace`, `debug`, `info`, `warning`, `error`", "The least severe messages that are logged.", "\"info\""},
+{"gateway", "log_target", text, "`console`", "`console`, `journal`, `file:/absolute/path`", "Where messages go.", "\"console\""},
+
+{"bridge", "name", text, kRequired, "1 to 15 characters, an interface name", "The bridge's interface. Sessions refer to it.", "\"br-dc\""},
+{"bridge", "ownership", text, "`create`", "`create`, `adopt`", "`create`: made at start, removed at stop. `adopt`: made by somebody else; only our ports are added and removed.", "\"create\""},
+{"bridge", "ports", texts, "none", "interface names", "Physical ports. One that is not there yet is waited for.", "[\"lan0\"]"},
+{"bridge", "mtu", integer, "1500", "576 to 9216", "Bytes of payload in a frame, for the bridge and our ports.", "1500"},
+{"bridge", "vlan_filtering", text, "`auto`", "`auto`, `on`, `off`", "Filtering of VLANs by the kernel. `auto`: where the kernel can. The daemon filters each session in any case.", "\"auto\""},
+{"bridge", "multicast_snooping", boolean, "false", "", "IGMP and MLD snooping by the kernel.", "false"},
+{"bridge", "mac", text, "derived from the names", "unicast MAC address", "The bridge's address, stable over restarts either way.", "\"02:00:5e:10:00:01\""},
+
+{"tunnel", "name", text, kRequired, "1 to 63 letters, digits, `.`, `_`, `-`", "Sessions refer to it.", "\"cloud\""},
+{"tunnel", "local", text, kRequired, "unicast IPv4 or IPv6 address", "Our address.", "\"192.0.2.1\""},
+{"tunnel", "remote", text, kRequired, "unicast address of the same family", "The peer's address.", "\"192.0.2.2\""},
+{"tunnel", "encapsulation", text, "`udp`", "`udp`, `ip`", "L2TPv3 over UDP, or as IP protocol 115.", "\"udp\""},
+{"tunnel", "local_port", integer, "1701", "1 to 65535; only with `udp`", "Our L2TP port.", "1701"},
+{"tunnel", "remote_port", integer, "1701", "1 to 65535; only with `udp`", "The peer's L2TP port.", "1701"},
+{"tunnel", "local_id", integer, "none", "1 to 4294967295", "Our Control Connection ID. Static tunnels need none.", "11"},
+{"tunnel", "remote_id", integer, "none", "1 to 4294967295", "The peer's Control Connection ID.", "22"},
+{"tunnel", "path_mtu", integer, "MTU of the interface that holds `local`", "576 to 65535, over IPv6 from 1280", "Largest IP packet that the way to the peer carries.", "1500"},
+{"tunnel", "dscp", text, "`none`", "`none`, `from-pcp`, `copy-inner`", "DSCP of the outer packets: 0, from the 802.1Q priority, or that of the IP packet inside.", "\"none\""},
+{"tunnel", "protection", text, kRequired, "`esp`, `none`", "Encryption. `none` has to be asked for by name and is warned about.", "\"esp\"", "write protection = \"esp\", or protection = \"none\" to send in the clear"},
+{"tunnel", "esp", table, "none", "with `protection = \"esp\"` only", "How the tunnel is protected.", ""},
+
+{"tunnel.esp", "keys", text, kRequired, "`manual`", "Where keys come from. `manual` is for labs and tests. `ike` is kept for key exchange, which is not in this version.", "\"manual\""},
+{"tunnel.esp", "encapsulation", text, "`udp`", "`udp`, `raw`", "ESP in UDP, which passes NAT and clouds, or as IP protocol 50.", "\"udp\""},
+{"tunnel.esp", "local_port", integer, "4500", "1 to 65535; only with `udp`", "Our UDP port for ESP.", "4500"},
+{"tunnel.esp", "remote_port", integer, "4500", "1 to 65535; only with `udp`", "The peer's UDP port for ESP.", "4500"},
+{"tunnel.esp", "mode", text, "`transport`", "`transport`, `tunnel`", "ESP mode. `tunnel` is for VPN services that know no other.", "\"transport\""},
+{"tunnel.esp", "local", text, "the tunnel's `local`", "unicast address; only in mode `tunnel`", "Our address on the ESP packets, if it differs from that of the L2TP packets inside.", "\"198.51.100.1\""},
+{"tunnel.esp", "remote", text, "the tunnel's `remote`", "unicast address; only in mode `tunnel`", "The peer's address on the ESP packets.", "\"203.0.113.2\""},
+{"tunnel.esp", "suite", text, "`aes-256-gcm`", "`aes-128-gcm`, `aes-256-gcm`, `chacha20-poly1305`, `aes-128-cbc-sha256`, `aes-256-cbc-sha256`, `aes-256-cbc-sha384`, `aes-256-cbc-sha512`", "Encryption and integrity. Keys are 20, 36, 36, 48, 64, 80 and 96 bytes long.", "\"aes-256-gcm\""},
+{"tunnel.esp", "extended_sequence", boolean, "true", "", "64-bit sequence numbers. Both ends must agree.", "true"},
+{"tunnel.esp", "replay_window", integer, "4096", "64 to 32768, a multiple of 64", "Packets that may overtake each other.", "4096"},
+{"tunnel.esp", "keepalive", integer, "20", "0 to 3600; only with `udp`", "Seconds between NAT keepalives; 0: none.", "20"},
+{"tunnel.esp", "out", table, kRequired, "", "The SA that we send with: what the peer has as `in`.", "{ spi = 0xc0000001, key_file = \"/etc/isthmus/keys/out.key\" }"},
+{"tunnel.esp", "in", table, kRequired, "", "The SA that we receive with: what the peer has as `out`.", "{ spi = 0xc0000002, key_file = \"/etc/isthmus/keys/in.key\" }"},
+
+{"tunnel.esp.out", "spi", integer, kRequired, "256 to 4294967295", "Security Parameters Index.", "0xc0000001"},
+{"tunnel.esp.out", "key_file", text, "none", "path, relative to this file's folder if not absolute", "File with the key in hex. Owner root or the daemon's user, mode 0600 or 0400.", "\"/etc/isthmus/keys/out.key\""},
+{"tunnel.esp.out", "insecure_inline_key", text, "none", "hex", "The key itself, for throw-away labs; warned about. One of the two is required.", "\"...\""},
+{"tunnel.esp.in", "spi", integer, kRequired, "256 to 4294967295", "Security Parameters Index.", "0xc0000002"},
+{"tunnel.esp.in", "key_file", text, "none", "path, relative to this file's folder if not absolute", "As for `out`; never the same key.", "\"/etc/isthmus/keys/in.key\""},
+{"tunnel.esp.in", "insecure_inline_key", text, "none", "hex", "As for `out`.", "\"...\""},
+
+{"session", "name", text, kRequired, "1 to 63 letters, digits, `.`, `_`, `-`", "What the session is called in status.", "\"vlans\""},
+{"session", "tunnel", text, kRequired, "name of a tunnel", "The way it takes.", "\"cloud\""},
+{"session", "bridge", text, kRequired, "name of a bridge", "Where its frames come from and go to.", "\"br-dc\""},
+{"session", "interface", text, "`ist-` and the name", "1 to 15 characters, an interface name", "The TAP that is the session's port on the bridge. Names that do not fit are cut and made unique by a checksum.", "\"ist-vlans\""},
+{"session", "pseudowire", text, "`ethernet`", "`ethernet`, `ethernet-vlan`", "Pseudowire type 5 or 4 of RFC 4719. With `ethernet-vlan` every frame has a tag.", "\"ethernet\""},
+{"session", "local_id", integer, kRequired, "1 to 4294967295", "Session ID that we receive with: the peer's `remote_id`. No two sessions of a daemon share one.", "0xa1b2c3d4"},
+{"session", "remote_id", integer, kRequired, "1 to 4294967295", "Session ID that we send with.", "0x51627384"},
+{"session", "local_cookie", text, kRequired, "hex of 0, 4 or 8 bytes", "Expected in what we receive: the peer's `remote_cookie`.", "\"f1f2f3f4f5f6f7f8\"", "write 8 random bytes in hex, as in local_cookie = \"f1f2f3f4f5f6f7f8\", or local_cookie = \"\" to do without"},
+{"session", "remote_cookie", text, kRequired, "hex of 0, 4 or 8 bytes", "Put into what we send.", "\"0102030405060708\"", "write the peer's local_cookie, as in remote_cookie = \"0102030405060708\", or remote_cookie = \"\" to do without"},
+{"session", "receive_sublayer", text, "`none`", "`none`, `default`", "L2-Specific Sublayer in what we receive.", "\"none\""},
+{"session", "send_sublayer", text, "`none`", "`none`, `default`", "L2-Specific Sublayer in what we send.", "\"none\""},
+{"session", "send_sequence", boolean, "false", "needs `send_sublayer = \"default\"`", "Number what we send.", "false"},
+{"session", "receive_sequencing", text, "`ignore`", "`ignore`, `drop-out-of-order`; the latter needs `receive_sublayer = \"default\"`", "What to do with the peer's numbers.", "\"ignore\""},
+{"session", "vlans", text, "none", "numbers and ranges of 1 to 4094, or `any`", "Tagged VLANs that cross, by their outermost tag. `any`: the port as it is, tagged or not.", "\"10,20-29\""},
+{"session", "untagged", boolean, "false", "not with `any`", "Untagged and priority-tagged frames cross too.", "true"},
+{"session", "access_vlan", integer, "none", "1 to 4094; not with `vlans` or `untagged`", "One-VLAN session: the tag is removed towards the tunnel and added from it, so that the two sites may number it differently.", "100"},
+{"session", "flood_limit", integer, "2000", "0 to 10000000", "Broadcast and multicast frames per second towards the tunnel; 0: none.", "2000"},
+{"session", "flood_burst", integer, "as `flood_limit`", "1 to 10000000", "How many of them may come at once.", "2000"},
+{"session", "split_horizon", text, "none", "1 to 63 letters, digits, `.`, `_`, `-`", "Group. Sessions of one group exchange no frames on their bridge, and may share VLANs.", "\"mesh\""},
+{"session", "redundancy", text, "none", "1 to 63 letters, digits, `.`, `_`, `-`", "Group of ways to the same place, which may share VLANs. Without election, the first in the file forwards and the others stay blocked.", "\"pair\""},
+});
+// clang-format on
+
+}  // namespace
+
+std::string KeySpec::path() const {
+    return section.empty() ? std::string(key) : std::string(section) + "." + std::string(key);
+}
+
+std::string KeySpec::written() const {
+    if (type == tables) return "[[" + path() + "]]";
+    if (example.empty()) return "[" + path() + "]";
+    return std::string(key) + " = " + std::string(example);
+}
+
+std::span<const KeySpec> schema() noexcept {
+    return kSchema;
+}
+
+const KeySpec* find_spec(std::string_view section, std::string_view key) noexcept {
+    const auto* const found = std::find_if(kSchema.begin(), kSchema.end(), [&](const KeySpec& spec) {
+        return spec.section == section && spec.key == key;
+    });
+    return found == kSchema.end() ? nullptr : found;
+}
+
+std::vector<std::string_view> keys_of(std::string_view section) {
+    std::vector<std::string_view> keys;
+    for (const KeySpec& spec : kSchema)
+        if (spec.section == section) keys.push_back(spec.key);
+    return keys;
+}
+
+std::string_view name_of(KeyType type) noexcept {
+    switch (type) {
+        case text:
+            return "text";
+        case integer:
+            return "integer";
+        case boolean:
+            return "true or false";
+        case texts:
+            return "array of text";
+        case table:
+            return "table";
+        case tables:
+            return "tables";
+    }
+    return "";
+}
+
+bool fits(KeyType type, const Value& value) noexcept {
+    const auto all_are = [&value](ValueType element) {
+        return value.type == ValueType::array &&
+               std::all_of(value.entries.begin(), value.entries.end(),
+                           [element](const Entry& entry) { return entry.value.type == element; });
+    };
+    switch (type) {
+        case text:
+            return value.type == ValueType::text;
+        case integer:
+            return value.type == ValueType::integer;
+        case boolean:
+            return value.type == ValueType::boolean;
+        case texts:
+            return all_are(ValueType::text);
+        case table:
+            return value.type == ValueType::table;
+        case tables:
+            return all_are(ValueType::table);
+    }
+    return false;
+}
+
+}  // namespace isthmus::config
