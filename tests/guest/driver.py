@@ -1,0 +1,199 @@
+#!/usr/bin/env python3
+"""Runs in the guest: every variant against this kernel, a few lanes at once, one PASS, FAIL or SKIP line each.
+
+    driver.py [--programs DIR] [--reference] [--lanes N] [--out DIR] [PATTERN...]
+
+--reference puts the kernel on both sides: it checks this test and the kernel, not isthmusd.
+"""
+import argparse
+import fnmatch
+import os
+import queue
+import shutil
+import subprocess
+import sys
+import threading
+import time
+import traceback
+
+import lab
+import netns
+import traffic
+from variants import KERNEL_LIMITS, variants
+
+MODULES = "l2tp_eth l2tp_ip l2tp_ip6 l2tp_netlink esp4 esp6 xfrm_user tun 8021q bridge veth gcm chacha20poly1305 cbc sha256 sha512".split()
+printing = threading.Lock()
+results = []
+
+
+def say(word, name, rest=""):
+    with printing:
+        results.append((word, name))
+        print(f"{word} {name}{': ' + rest if rest else ''}", flush=True)
+
+
+def settle(lane, plan, side):
+    """Until hosts answer each other; a daemon that ended says why at once."""
+    prefix = plan.subnets[0][0] if plan.subnets else None
+    end = time.monotonic() + 40
+    while True:
+        if side.what == "isthmusd" and not side.alive():
+            raise traffic.Lost(f"isthmusd ended with {side.process.returncode} at start")
+        try:
+            if prefix:
+                traffic.ping(lane.ns["ha"], f"{prefix}.2", timeout=2)
+            else:
+                time.sleep(3)
+            return
+        except traffic.Lost:
+            if time.monotonic() > end:
+                raise
+
+
+def cross(lane, variant, plan):
+    largest = min(1514, variant.frame_mtu() - 4)
+    for prefix, *_ in plan.subnets:
+        traffic.ping(lane.ns["ha"], f"{prefix}.2", 56)
+        traffic.ping(lane.ns["hb"], f"{prefix}.1", 1472)
+    n = traffic.exchange(lane.hosts["a"], lane.hosts["b"], bytes.fromhex(lab.HOST_MAC["a"].replace(":", "")),
+                         bytes.fromhex(lab.HOST_MAC["b"].replace(":", "")), plan.streams, largest, hash_of(variant))
+    if plan.subnets:
+        traffic.tcp(lane.ns["ha"], lane.ns["hb"], f"{plan.subnets[0][0]}.2", 96 << 10, hash_of(variant))
+    return n
+
+
+def hash_of(variant):
+    return sum(variant.name.encode())
+
+
+def run_variant(lane, variant, options):
+    plan = lab.plan_of(variant)
+    folder = f"{options.work}/lane{lane.number}"
+    if options.reference:
+        a = lab.KernelSide(lane, "a", variant, plan)
+    else:
+        a = lab.IsthmusSide(lane, "a", variant, plan, options.programs, folder)
+    b = lab.KernelSide(lane, "b", variant, plan)
+    wan = netns.Capture(lane.ns["a"], "wan0")
+    problem = None
+    start = time.monotonic()
+    try:
+        lane.plug(plan)
+        b.up()
+        a.up()
+        settle(lane, plan, a)
+        a.settled()
+        b.settled()
+        frames = cross(lane, variant, plan)
+        if variant.shape == "restart" and not options.reference:
+            a.kill()
+            a.start()
+            settle(lane, plan, a)
+            a.settled()
+            frames += cross(lane, variant, plan)
+        problem = "; ".join(b.problems() + a.problems()) or None
+    except (traffic.Lost, netns.CommandFailed, OSError) as error:
+        problem = str(error) + explain(a, b)
+    except Exception:
+        problem = traceback.format_exc()
+    stopped = a.down()
+    b.down()
+    lane.unplug(plan)
+    wan.stop()
+    esp, clear = lab.find_clear(wan.packets, variant)
+    # a kernel on this side shows what it took out of tunnel mode on wan0 again: only isthmusd's captures are judged
+    if not problem and variant.suite and not options.reference and (clear or esp < 100):
+        problem = f"{esp} ESP packets and {len(clear)} in clear on the WAN, the first: {clear[0][:60].hex() if clear else '-'}"
+    problem = problem or (stopped if a.what == "isthmusd" else None)
+    keep(wan, variant, plan, options, problem, folder)
+    if problem:
+        say("FAIL", variant.name, problem)
+    else:
+        say("PASS", variant.name, f"{frames} frames, {time.monotonic() - start:.1f} s")
+
+
+def explain(a, b):
+    out = []
+    for side in (a, b):
+        try:
+            out += side.problems()
+        except Exception as error:
+            out.append(f"{side.what} does not answer ({str(error)[:120]})")
+    if a.what == "isthmusd" and os.path.exists(f"{a.folder}/isthmusd.log"):
+        with open(f"{a.folder}/isthmusd.log", errors="replace") as f:
+            out.append("log ends: " + " | ".join(f.read().splitlines()[-4:]))
+    return " [" + "; ".join(out) + "]" if out else ""
+
+
+def keep(wan, variant, plan, options, problem, folder):
+    """What a failure needs; and the captures that are decoded on the host afterwards."""
+    safe = variant.name.replace("/", "_")
+    if problem:
+        os.makedirs(f"{options.out}/{safe}", exist_ok=True)
+        wan.save(f"{options.out}/{safe}/wan.pcap")
+        for name in ("isthmus.toml", "isthmusd.log"):
+            if not options.reference and os.path.exists(f"{folder}/{name}"):
+                shutil.copy(f"{folder}/{name}", f"{options.out}/{safe}/{name}")
+    elif variant.suite and variant.sequence == "32bit":
+        os.makedirs(f"{options.out}/decode", exist_ok=True)
+        wan.save(f"{options.out}/decode/{safe}.pcap")
+
+
+def worker(number, work, options):
+    lane = lab.Lane(number, options.work)
+    # one lane, one CPU: a task that moves between CPUs can overtake its own packets in the stack's per-CPU queues
+    os.sched_setaffinity(0, {number % os.cpu_count()})
+    try:
+        lane.up()
+        while True:
+            run_variant(lane, work.get_nowait(), options)
+    except queue.Empty:
+        lane.down()
+    except Exception:
+        say("FAIL", f"lane {number}", traceback.format_exc())
+
+
+def bridge_tests(options):
+    """The bridge module's own tests against a kernel with VLAN filtering and 802.1Q."""
+    program = f"{options.programs}/../tests/bridge/test_bridge"
+    if options.reference or options.patterns or not os.path.exists(program):
+        return
+    done = subprocess.run([program, "--no-skip", "--test-case=*kernel*"], capture_output=True, text=True, timeout=400)
+    tail = " | ".join((done.stdout + done.stderr).strip().splitlines()[-3:])
+    if done.returncode:
+        os.makedirs(options.out, exist_ok=True)
+        with open(f"{options.out}/test_bridge.log", "w") as f:
+            f.write(done.stdout + done.stderr)
+    say("FAIL" if done.returncode else "PASS", "bridge module in a kernel with VLAN filtering", tail)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--programs", default="build/dev/appliance")
+    parser.add_argument("--reference", action="store_true")
+    parser.add_argument("--lanes", type=int, default=3)
+    parser.add_argument("--out", default=os.environ.get("VM_OUT", "/tmp/guest-out"))
+    parser.add_argument("patterns", nargs="*")
+    options = parser.parse_args()
+    options.programs = os.path.abspath(options.programs)
+    options.work = "/tmp/isthmus-guest"
+    subprocess.run(["modprobe", "-a", *MODULES], stderr=subprocess.DEVNULL)
+    work = queue.Queue()
+    for variant in variants():
+        if not options.patterns or any(fnmatch.fnmatch(variant.name, p) for p in options.patterns):
+            work.put(variant)
+    print(f"# kernel {os.uname().release}, {work.qsize()} variants, {options.lanes} lanes", flush=True)
+    lanes = [threading.Thread(target=worker, args=(n, work, options)) for n in range(options.lanes)]
+    for lane in lanes:
+        lane.start()
+    for lane in lanes:
+        lane.join()
+    bridge_tests(options)
+    if not options.patterns:
+        for what, why in KERNEL_LIMITS:
+            say("SKIP", what, why.replace("`", ""))
+    return any(word == "FAIL" for word, _ in results) or not results
+
+
+if __name__ == "__main__":
+    sys.exit(main())
