@@ -381,7 +381,7 @@ def find_clear(packets, variant):
         if kind == 0x0806:
             continue
         protocol, payload = (data[at + 9], data[at + 4 * (data[at] & 15):]) if kind == 0x0800 else (data[at + 6], data[at + 40:])
-        if kind == 0x86DD and protocol in (0, 58):      # MLD, neighbour discovery
+        if protocol in ((1,) if kind == 0x0800 else (0, 58)):     # ICMP (before both are up), MLD, neighbour discovery
             continue
         if variant.carry == "raw" and protocol == 50:
             esp += 1
