@@ -197,10 +197,10 @@ class TwoSites:
     def cloud(self):
         return self.gateways["cloud"]
 
-    def fresh_keys(self):
-        """AES-256-GCM: 32 bytes of key and 4 of salt for each direction, known to this run only."""
+    def fresh_keys(self, size=36):
+        """A key for each direction, known to this run only. AES-256-GCM takes 32 bytes and 4 of salt."""
         for name in ("dc-to-cloud.key", "cloud-to-dc.key"):
-            key = os.urandom(36)
+            key = os.urandom(size)
             for gateway in self.gateways.values():
                 gateway.put_key(name, key)
         for gateway in self.gateways.values():
