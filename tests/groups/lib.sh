@@ -63,3 +63,13 @@ tests_of() {
     ctest --test-dir "build/$1" --show-only=json-v1 |
         jq -r '.tests[] | select(.command) | [.name, .command[0], (.command[1:] | join(" "))] | @tsv'
 }
+
+# run_system_tests NAME...: programs of tests/system, each printing its own verdicts.
+run_system_tests() {
+    local name code=0
+    for name in "$@"; do
+        printf '== %s\n' "$name"
+        ISTHMUS_BUILD_DIR=$ROOT/build/dev python3 "tests/system/$name.py" || code=1
+    done
+    return $code
+}

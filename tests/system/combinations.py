@@ -22,13 +22,16 @@ def sessions(configs):
     return [c["session"][0] for c in configs.values()]
 
 
-def works(configs, vlans=(0, 10), protected=True, prepare=lambda sites: None, key_size=36):
+KEYS = ("dc-to-cloud.key", "cloud-to-dc.key")
+
+
+def works(configs, vlans=(0, 10), protected=True, prepare=lambda sites: None, key_size=36, keys=KEYS):
     """Starts both gateways and wants pings of several sizes to cross in each VLAN."""
     with Lab("mix") as lab:
         sites = TwoSites(lab, configs={site: toml(c) for site, c in configs.items()}, protected=False)
         prepare(sites)
         if protected:
-            sites.fresh_keys(key_size)
+            sites.fresh_keys(key_size, keys)
         sites.start()
         for vlan in vlans:
             check(sites.wait_for_traffic(5, vlan), f"no traffic {name_of(vlan)}; drops {sites.dc.drops()} {sites.cloud.drops()}")
@@ -168,12 +171,13 @@ def two_tunnels(_):
     for config in configs.values():
         tunnel, session = config["tunnel"][0], config["session"][0]
         session["vlans"] = "10"
-        keys = {way: tunnel["esp"][way] | {"spi": tunnel["esp"][way]["spi"] + 1} for way in ("in", "out")}
+        keys = {way: {"spi": sa["spi"] + 1, "key_file": sa["key_file"].replace("/keys/", "/keys/second-")}
+                for way, sa in tunnel["esp"].items() if way in ("in", "out")}
         config["tunnel"].append(tunnel | {"name": "second", "local_port": 1702, "remote_port": 1702,
                                           "esp": tunnel["esp"] | keys | {"local_port": 4501, "remote_port": 4501}})
         config["session"].append(session | {"name": "other", "tunnel": "second", "vlans": "20", "untagged": False,
                                             "local_id": session["local_id"] + 1, "remote_id": session["remote_id"] + 1})
-    works(configs, vlans=(0, 10, 20))
+    works(configs, vlans=(0, 10, 20), keys=KEYS + tuple(f"second-{name}" for name in KEYS))
 
 
 @cases(("from-pcp", "copy-inner"), "outer DSCP {}")

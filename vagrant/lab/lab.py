@@ -277,9 +277,9 @@ def stop_on_signals():
 
 
 def find_program(name, build=None):
-    """A program of ours: in `build`, else in ISTHMUS_BUILD, else the newest of build/*."""
+    """A program of ours: in `build`, else in ISTHMUS_BUILD_DIR, else the newest of build/*."""
     root = pathlib.Path(__file__).resolve().parents[2]
-    chosen = build or os.environ.get("ISTHMUS_BUILD")
+    chosen = build or os.environ.get("ISTHMUS_BUILD_DIR")
     trees = [pathlib.Path(chosen)] if chosen else list((root / "build").glob("*"))
     found = [p for tree in trees for p in (tree / name, tree / "appliance" / name, tree / "vagrant/lab" / name)
              if p.is_file() and os.access(p, os.X_OK)]

@@ -197,9 +197,9 @@ class TwoSites:
     def cloud(self):
         return self.gateways["cloud"]
 
-    def fresh_keys(self, size=36):
+    def fresh_keys(self, size=36, names=("dc-to-cloud.key", "cloud-to-dc.key")):
         """A key for each direction, known to this run only. AES-256-GCM takes 32 bytes and 4 of salt."""
-        for name in ("dc-to-cloud.key", "cloud-to-dc.key"):
+        for name in names:
             key = os.urandom(size)
             for gateway in self.gateways.values():
                 gateway.put_key(name, key)
