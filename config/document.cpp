@@ -12,20 +12,13 @@ namespace {
 
 ValueType type_of(const toml::node& node) {
     switch (node.type()) {
-        case toml::node_type::table:
-            return ValueType::table;
-        case toml::node_type::array:
-            return ValueType::array;
-        case toml::node_type::string:
-            return ValueType::text;
-        case toml::node_type::integer:
-            return ValueType::integer;
-        case toml::node_type::floating_point:
-            return ValueType::real;
-        case toml::node_type::boolean:
-            return ValueType::boolean;
-        default:
-            return ValueType::date;
+        case toml::node_type::table: return ValueType::table;
+        case toml::node_type::array: return ValueType::array;
+        case toml::node_type::string: return ValueType::text;
+        case toml::node_type::integer: return ValueType::integer;
+        case toml::node_type::floating_point: return ValueType::real;
+        case toml::node_type::boolean: return ValueType::boolean;
+        default: return ValueType::date;
     }
 }
 
@@ -68,20 +61,13 @@ std::string describe(std::string_view description, std::string_view line) {
 
 std::string_view name_of(ValueType type) noexcept {
     switch (type) {
-        case ValueType::text:
-            return "text";
-        case ValueType::integer:
-            return "an integer";
-        case ValueType::real:
-            return "a number with a fraction";
-        case ValueType::boolean:
-            return "true or false";
-        case ValueType::date:
-            return "a date or time";
-        case ValueType::array:
-            return "an array";
-        case ValueType::table:
-            return "a table";
+        case ValueType::text: return "text";
+        case ValueType::integer: return "an integer";
+        case ValueType::real: return "a number with a fraction";
+        case ValueType::boolean: return "true or false";
+        case ValueType::date: return "a date or time";
+        case ValueType::array: return "an array";
+        case ValueType::table: return "a table";
     }
     return "unknown";
 }

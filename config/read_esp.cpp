@@ -176,11 +176,12 @@ void read_mode(const Section& esp, const TunnelConfig& tunnel, EspConfig& out) {
         if (out.mode == Mode::transport && esp.has(key))
             esp.problem(key, "transport mode has the tunnel's own addresses",
                         "remove it, or write mode = \"tunnel\"");
+    if (!esp.has("local") && !esp.has("remote")) return;
     if (out.local.is_unspecified() || out.remote.is_unspecified()) return;
     if (out.local.is_v4() != out.remote.is_v4())
         esp.problem("remote", out.remote.text() + " and local " + out.local.text() + " are of two families",
                     "both ends of the ESP packets have addresses of one family");
-    else if (out.local == out.remote && (esp.has("local") || esp.has("remote")))
+    else if (out.local == out.remote)
         esp.problem("remote", out.remote.text() + " is the local address too", "write the peer's address");
 }
 

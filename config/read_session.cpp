@@ -29,8 +29,11 @@ std::size_t resolve(const Section& section, std::string_view key,
                     const std::vector<std::string_view>& names) {
     const auto name = section.text(key);
     if (!name) return kUnknown;
+    // One that has no name was reported, and may be the one that is meant.
+    const bool may_be_nameless = std::find(names.begin(), names.end(), "") != names.end();
     const auto found = std::find(names.begin(), names.end(), *name);
     if (found != names.end()) return static_cast<std::size_t>(found - names.begin());
+    if (may_be_nameless) return kUnknown;
     const std::vector<std::string_view> some(
         names.begin(), names.begin() + std::min<std::ptrdiff_t>(std::ssize(names), kMaxNamed));
     const std::string_view meant = nearest(*name, some);

@@ -122,18 +122,12 @@ std::vector<std::string_view> keys_of(std::string_view section) {
 
 std::string_view name_of(KeyType type) noexcept {
     switch (type) {
-        case text:
-            return "text";
-        case integer:
-            return "integer";
-        case boolean:
-            return "true or false";
-        case texts:
-            return "array of text";
-        case table:
-            return "table";
-        case tables:
-            return "tables";
+        case text: return "text";
+        case integer: return "integer";
+        case boolean: return "true or false";
+        case texts: return "array of text";
+        case table: return "table";
+        case tables: return "tables";
     }
     return "";
 }
@@ -145,18 +139,12 @@ bool fits(KeyType type, const Value& value) noexcept {
                            [element](const Entry& entry) { return entry.value.type == element; });
     };
     switch (type) {
-        case text:
-            return value.type == ValueType::text;
-        case integer:
-            return value.type == ValueType::integer;
-        case boolean:
-            return value.type == ValueType::boolean;
-        case texts:
-            return all_are(ValueType::text);
-        case table:
-            return value.type == ValueType::table;
-        case tables:
-            return all_are(ValueType::table);
+        case text: return value.type == ValueType::text;
+        case integer: return value.type == ValueType::integer;
+        case boolean: return value.type == ValueType::boolean;
+        case texts: return all_are(ValueType::text);
+        case table: return value.type == ValueType::table;
+        case tables: return all_are(ValueType::table);
     }
     return false;
 }
