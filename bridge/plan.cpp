@@ -6,14 +6,10 @@ namespace isthmus::bridge {
 
 std::string_view to_string(StateWord word) noexcept {
     switch (word) {
-        case StateWord::up:
-            return "up";
-        case StateWord::waiting:
-            return "waiting";
-        case StateWord::down:
-            return "down";
-        case StateWord::conflict:
-            return "conflict";
+        case StateWord::up: return "up";
+        case StateWord::waiting: return "waiting";
+        case StateWord::down: return "down";
+        case StateWord::conflict: return "conflict";
     }
     return "down";
 }

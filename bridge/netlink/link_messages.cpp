@@ -26,44 +26,19 @@ BridgeSettings parse_bridge(Bytes data) {
     AttributeReader reader(data);
     while (const auto a = reader.next()) {
         switch (a->type) {
-            case IFLA_BR_STP_STATE:
-                s.stp = flag32(*a);
-                break;
-            case IFLA_BR_FORWARD_DELAY:
-                s.forward_delay = a->number<std::uint32_t>();
-                break;
-            case IFLA_BR_AGEING_TIME:
-                s.ageing_time = a->number<std::uint32_t>();
-                break;
-            case IFLA_BR_VLAN_FILTERING:
-                s.vlan_filtering = a->flag();
-                break;
-            case IFLA_BR_VLAN_DEFAULT_PVID:
-                s.vlan_default_pvid = a->number<std::uint16_t>();
-                break;
-            case IFLA_BR_GROUP_FWD_MASK:
-                s.group_fwd_mask = a->number<std::uint16_t>();
-                break;
-            case IFLA_BR_MCAST_SNOOPING:
-                s.multicast_snooping = a->flag();
-                break;
-            case IFLA_BR_MCAST_QUERIER:
-                s.multicast_querier = a->flag();
-                break;
-            case IFLA_BR_NF_CALL_IPTABLES:
-                s.nf_call_iptables = a->flag();
-                break;
-            case IFLA_BR_NF_CALL_IP6TABLES:
-                s.nf_call_ip6tables = a->flag();
-                break;
-            case IFLA_BR_NF_CALL_ARPTABLES:
-                s.nf_call_arptables = a->flag();
-                break;
-            case kBrFdbMaxLearned:
-                s.fdb_max_learned = a->number<std::uint32_t>();
-                break;
-            default:
-                break;
+            case IFLA_BR_STP_STATE: s.stp = flag32(*a); break;
+            case IFLA_BR_FORWARD_DELAY: s.forward_delay = a->number<std::uint32_t>(); break;
+            case IFLA_BR_AGEING_TIME: s.ageing_time = a->number<std::uint32_t>(); break;
+            case IFLA_BR_VLAN_FILTERING: s.vlan_filtering = a->flag(); break;
+            case IFLA_BR_VLAN_DEFAULT_PVID: s.vlan_default_pvid = a->number<std::uint16_t>(); break;
+            case IFLA_BR_GROUP_FWD_MASK: s.group_fwd_mask = a->number<std::uint16_t>(); break;
+            case IFLA_BR_MCAST_SNOOPING: s.multicast_snooping = a->flag(); break;
+            case IFLA_BR_MCAST_QUERIER: s.multicast_querier = a->flag(); break;
+            case IFLA_BR_NF_CALL_IPTABLES: s.nf_call_iptables = a->flag(); break;
+            case IFLA_BR_NF_CALL_IP6TABLES: s.nf_call_ip6tables = a->flag(); break;
+            case IFLA_BR_NF_CALL_ARPTABLES: s.nf_call_arptables = a->flag(); break;
+            case kBrFdbMaxLearned: s.fdb_max_learned = a->number<std::uint32_t>(); break;
+            default: break;
         }
     }
     return s;
@@ -78,44 +53,19 @@ PortSettings parse_port(Bytes data) {
                 if (const auto v = a->number<std::uint8_t>(); v && *v <= 4)
                     s.state = static_cast<PortState>(*v);
                 break;
-            case IFLA_BRPORT_ISOLATED:
-                s.isolated = a->flag();
-                break;
-            case IFLA_BRPORT_LEARNING:
-                s.learning = a->flag();
-                break;
-            case IFLA_BRPORT_UNICAST_FLOOD:
-                s.unicast_flood = a->flag();
-                break;
-            case IFLA_BRPORT_MCAST_FLOOD:
-                s.multicast_flood = a->flag();
-                break;
-            case IFLA_BRPORT_BCAST_FLOOD:
-                s.broadcast_flood = a->flag();
-                break;
-            case IFLA_BRPORT_GUARD:
-                s.bpdu_guard = a->flag();
-                break;
-            case IFLA_BRPORT_MODE:
-                s.hairpin = a->flag();
-                break;
-            case IFLA_BRPORT_NEIGH_SUPPRESS:
-                s.neigh_suppress = a->flag();
-                break;
-            case kBrportNeighVlanSuppress:
-                s.neigh_vlan_suppress = a->flag();
-                break;
-            case IFLA_BRPORT_LOCKED:
-                s.locked = a->flag();
-                break;
-            case kBrportMab:
-                s.mac_auth_bypass = a->flag();
-                break;
-            case IFLA_BRPORT_GROUP_FWD_MASK:
-                s.group_fwd_mask = a->number<std::uint16_t>();
-                break;
-            default:
-                break;
+            case IFLA_BRPORT_ISOLATED: s.isolated = a->flag(); break;
+            case IFLA_BRPORT_LEARNING: s.learning = a->flag(); break;
+            case IFLA_BRPORT_UNICAST_FLOOD: s.unicast_flood = a->flag(); break;
+            case IFLA_BRPORT_MCAST_FLOOD: s.multicast_flood = a->flag(); break;
+            case IFLA_BRPORT_BCAST_FLOOD: s.broadcast_flood = a->flag(); break;
+            case IFLA_BRPORT_GUARD: s.bpdu_guard = a->flag(); break;
+            case IFLA_BRPORT_MODE: s.hairpin = a->flag(); break;
+            case IFLA_BRPORT_NEIGH_SUPPRESS: s.neigh_suppress = a->flag(); break;
+            case kBrportNeighVlanSuppress: s.neigh_vlan_suppress = a->flag(); break;
+            case IFLA_BRPORT_LOCKED: s.locked = a->flag(); break;
+            case kBrportMab: s.mac_auth_bypass = a->flag(); break;
+            case IFLA_BRPORT_GROUP_FWD_MASK: s.group_fwd_mask = a->number<std::uint16_t>(); break;
+            default: break;
         }
     }
     return s;
@@ -196,33 +146,18 @@ void parse_af_spec(Bytes data, bool bridge_family, Link& link) {
 
 void parse_attribute(const AttributeView& a, bool bridge_family, Link& link) {
     switch (a.type) {
-        case IFLA_IFNAME:
-            link.name = a.text();
-            break;
-        case IFLA_MTU:
-            link.mtu = a.number<std::uint32_t>().value_or(0);
-            break;
-        case IFLA_MAX_MTU:
-            link.max_mtu = a.number<std::uint32_t>().value_or(0);
-            break;
-        case IFLA_MASTER:
-            link.master = IfIndex{a.number<std::uint32_t>().value_or(0)};
-            break;
-        case IFLA_IFALIAS:
-            link.alias = a.text();
-            break;
+        case IFLA_IFNAME: link.name = a.text(); break;
+        case IFLA_MTU: link.mtu = a.number<std::uint32_t>().value_or(0); break;
+        case IFLA_MAX_MTU: link.max_mtu = a.number<std::uint32_t>().value_or(0); break;
+        case IFLA_MASTER: link.master = IfIndex{a.number<std::uint32_t>().value_or(0)}; break;
+        case IFLA_IFALIAS: link.alias = a.text(); break;
         case IFLA_ADDRESS:
             if (a.value.size() == link.mac.bytes.size())
                 std::copy(a.value.begin(), a.value.end(), link.mac.bytes.begin());
             break;
-        case IFLA_LINKINFO:
-            parse_link_info(a.value, link);
-            break;
-        case IFLA_AF_SPEC:
-            parse_af_spec(a.value, bridge_family, link);
-            break;
-        default:
-            break;
+        case IFLA_LINKINFO: parse_link_info(a.value, link); break;
+        case IFLA_AF_SPEC: parse_af_spec(a.value, bridge_family, link); break;
+        default: break;
     }
 }
 

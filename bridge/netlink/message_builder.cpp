@@ -10,7 +10,9 @@ namespace isthmus::bridge::netlink {
 namespace {
 
 constexpr std::size_t kAttributeHeader = 4;  // struct nlattr
-constexpr std::size_t aligned(std::size_t n) { return (n + 3) & ~std::size_t{3}; }
+constexpr std::size_t aligned(std::size_t n) {
+    return (n + 3) & ~std::size_t{3};
+}
 
 nlmsghdr* header_of(std::vector<std::uint8_t>& buffer) {
     return reinterpret_cast<nlmsghdr*>(buffer.data());
