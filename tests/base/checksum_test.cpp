@@ -60,3 +60,25 @@ TEST_CASE("folding takes any sum to sixteen bits") {
     CHECK(fold_sum(0x1'ffff) == 1);
     CHECK(fold_sum(0xffff'ffff) == 0xffff);
 }
+
+TEST_CASE("a packet with its checksum filled in sums to all ones") {
+    // A UDP packet: pseudo header, then header and data with the checksum in place.
+    const auto source = IpAddress::parse("192.0.2.1");
+    const auto destination = IpAddress::parse("198.51.100.7");
+    REQUIRE(source);
+    REQUIRE(destination);
+    std::vector<std::uint8_t> udp{0x06, 0xa5, 0x06, 0xa5, 0, 11, 0, 0, 'a', 'b', 'c'};
+    const auto pseudo = pseudo_header_sum(source->bytes(), destination->bytes(), 17, 11);
+    store_be16(udp.data() + 6, internet_checksum(udp, pseudo));
+    CHECK(ones_complement_sum(udp, pseudo) == 0xffff);
+}
+
+TEST_CASE("the pseudo header's sum is that of the header written out") {
+    const auto a = IpAddress::parse("2001:db8::1");
+    const auto b = IpAddress::parse("2001:db8:ffff::2");
+    REQUIRE(a);
+    REQUIRE(b);
+    ByteWriter header;
+    header.bytes(a->bytes()).bytes(b->bytes()).u32(70'000).zeros(3).u8(6);
+    CHECK(pseudo_header_sum(a->bytes(), b->bytes(), 6, 70'000) == plain(header.view(), 0));
+}
