@@ -42,7 +42,7 @@ def decode(path, variant):
         with open(f"{home}/wireshark/esp_sa", "w") as f:
             f.write("\n".join(security_associations(variant)) + "\n")
         out = subprocess.run(
-            ["tshark", "-r", path, "-Y", "esp && !(ip.proto#1 == 1) && !(ipv6.nxt#1 == 58)", "-o", "esp.enable_encryption_decode:TRUE", "-o", "esp.enable_authentication_check:TRUE",
+            ["tshark", "-r", path, "-Y", "esp", "-o", "esp.enable_encryption_decode:TRUE", "-o", "esp.enable_authentication_check:TRUE",
              "-o", f"l2tp.cookie_size:{cookie}", "-o", f"l2tp.l2_specific:{sublayer}", "-d", "l2tp.pw_type==0,eth",
              "-T", "fields", "-E", "occurrence=f", "-e", "esp.icv_good", "-e", "esp.icv_bad", "-e", "l2tp.sid", "-e", "_ws.malformed"],
             capture_output=True, text=True, timeout=120, env={**os.environ, "HOME": home, "XDG_CONFIG_HOME": home})

@@ -136,6 +136,7 @@ def keep(wan, variant, plan, options, problem, folder):
                 shutil.copy(f"{folder}/{name}", f"{options.out}/{safe}/{name}")
     elif variant.suite and variant.sequence == "32bit":
         os.makedirs(f"{options.out}/decode", exist_ok=True)
+        wan.packets = [p for p in wan.packets if lab.is_esp(p[1], variant)]
         wan.save(f"{options.out}/decode/{safe}.pcap")
 
 

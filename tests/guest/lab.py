@@ -373,20 +373,32 @@ receive_sequencing = "{'drop-out-of-order' if receive else 'ignore'}"
 '''
 
 
+def outer(data):
+    """(EtherType, IP protocol, what follows the IP header) of a packet on the WAN."""
+    kind = int.from_bytes(data[12:14], "big")
+    if kind == 0x0800:
+        return kind, data[23], data[14 + 4 * (data[14] & 15):]
+    return (kind, data[20], data[54:]) if kind == 0x86DD else (kind, None, b"")
+
+
+def is_esp(data, variant):
+    _, protocol, payload = outer(data)
+    if variant.carry == "raw":
+        return protocol == 50
+    return protocol == 17 and payload[:4] == b"\x11\x94\x11\x94" and len(payload) > 16 and payload[8:12] != b"\0\0\0\0"
+
+
 def find_clear(packets, variant):
-    """Packets on the WAN that are not ESP, its keepalives, ARP or neighbour discovery; and how many were ESP."""
+    """How many packets on the WAN were ESP; and those that are neither that nor keepalives, ARP, ICMP or neighbour discovery."""
     esp, clear = 0, []
     for _, data in packets:
-        kind, at = int.from_bytes(data[12:14], "big"), 14
-        if kind == 0x0806:
-            continue
-        protocol, payload = (data[at + 9], data[at + 4 * (data[at] & 15):]) if kind == 0x0800 else (data[at + 6], data[at + 40:])
-        if protocol in ((1,) if kind == 0x0800 else (0, 58)):     # ICMP (before both are up), MLD, neighbour discovery
-            continue
-        if variant.carry == "raw" and protocol == 50:
+        kind, protocol, payload = outer(data)
+        if is_esp(data, variant):
             esp += 1
-        elif variant.carry == "udp4500" and protocol == 17 and payload[:4] == b"\x11\x94\x11\x94":
-            esp += payload[8:12] != b"\0\0\0\0"
-        else:
+            continue
+        keepalive = variant.carry == "udp4500" and protocol == 17 and payload[8:] == b"\xff"
+        # ICMP: "port unreachable" until both sides are up; protocol 0: MLD, behind a hop-by-hop header
+        expected = kind == 0x0806 or protocol in ((1,) if kind == 0x0800 else (0, 58))
+        if not keepalive and not expected:
             clear.append(data)
     return esp, clear
