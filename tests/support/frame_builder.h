@@ -2,6 +2,7 @@
 // time, sharing no code with it.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 #include <optional>
@@ -245,7 +246,7 @@ inline PacketBuffer packet_of(PacketPool& pool, const Frame& frame, const Offloa
     auto packet = pool.allocate(128);
     if (!packet || packet->tailroom() < frame.size()) std::abort();
     const auto to = packet->append(frame.size());
-    std::memcpy(to.data(), frame.data(), frame.size());
+    std::copy(frame.begin(), frame.end(), to.begin());
     packet->meta.offload = offload;
     return std::move(*packet);
 }
