@@ -7,7 +7,7 @@ import os
 import re
 
 from harness import CASES, ROOT, case, check, contains, equal, main
-from lab import Lab, find_program
+from lab import Lab, LabError, find_program
 from one_site import OneSite, base_config, clear_config, toml
 
 BAD = ROOT / "tests/system/bad-config"
@@ -27,7 +27,10 @@ class Bench:
         (keys / "text.key").write_text("this is no key\n")
         (keys / "text.key").chmod(0o600)
         self.file = self.site.gateway.config
-        self.before = self.site.gateway.snapshot()
+        self.before = self.links()
+
+    def links(self):
+        return self.site.gateway.snapshot(("ip", "-j", "-d", "link", "show"), ("ip", "-j", "addr", "show"))
 
     def run(self, *options):
         return self.site.gw.run(find_program("isthmusd"), *options, "--config", self.file, check=False, timeout=10)
@@ -37,7 +40,7 @@ class Bench:
         self.site.gateway.configure(text)
         checked, started = self.run("--check"), self.run()
         equal((checked.returncode, started.returncode), (2, 2), f"exit status of --check and of a start ({checked.stderr!r})")
-        equal(self.site.gateway.differences(self.before, 0), [], "changes")
+        equal(self.links(), self.before, "links and addresses")
         equal(list(self.site.gateway.state_dir.iterdir()), [], "files in the state directory")
         equal(problems(started.stderr, self.file), problems(checked.stderr, self.file), "the start and --check")
         return problems(checked.stderr, self.file)
@@ -45,7 +48,7 @@ class Bench:
 
 def problems(stderr, file):
     """(line, rest) of each problem in FILE:LINE: rest."""
-    found = re.findall(rf"^{re.escape(str(file))}(?::(\d+))?: (?!warning)(.*)$", stderr, re.M)
+    found = re.findall(rf"^{re.escape(str(file))}(?::(\d+))?: (.*)(?<!\(warning\))$", stderr, re.M)
     return [(int(line or 0), rest) for line, rest in found]
 
 
@@ -93,7 +96,10 @@ RESULTS = {}
 def _register(stem):
     def verdict():
         if not RESULTS:
-            RESULTS.update(try_all())
+            try:
+                RESULTS.update(try_all())
+            except LabError as error:
+                RESULTS.update({path.stem: error for path in BAD.glob("*.toml")})
         if RESULTS[stem] is not None:
             raise RESULTS[stem]
     CASES.append((f"refused: {stem.replace('-', ' ')}", verdict))
@@ -114,7 +120,7 @@ def too_many_ports():
     with Lab("config") as lab:
         found = Bench(lab).refused(toml(config))
     check(len(found) == 1 and found[0][0] > 0, f"problems: {found}")
-    contains(found[0][1], ["1023", "br-dc"], "the refusal")
+    contains(found[0][1], ["1024", "1023"], "the refusal")
 
 
 @case
@@ -156,7 +162,8 @@ def good_ones():
             bench.site.gateway.configure(toml(base_config(site)))
             done = bench.run("--check")
             equal((done.returncode, problems(done.stderr, bench.file)), (0, []), f"{site}-gw.toml ({done.stderr})")
-        equal(bench.site.gateway.differences(bench.before, 0), [], "changes")
+            contains(done.stderr, ["manual", "labs"], "the warning")
+        equal(bench.links(), bench.before, "links and addresses")
 
 
 @case
@@ -167,7 +174,7 @@ def unprotected_is_warned_about():
         bench.site.gateway.configure(toml(clear_config()))
         done = bench.run("--check")
     equal(done.returncode, 0, "exit status")
-    contains(done.stderr + done.stdout, ["warning", "none"], "the warning")
+    contains(done.stderr, ["tunnel.protection", "clear", "warning"], "the warning")
 
 
 if __name__ == "__main__":

@@ -102,10 +102,10 @@ class Gateway:
         return drops_in(self.status())
 
 
-    def snapshot(self):
+    def snapshot(self, *commands):
         """Everything of the namespace that a daemon might leave changed: links, addresses, routes, rules, settings."""
-        commands = (("ip", "-j", "-d", "link", "show"), ("ip", "-j", "addr", "show"),
-                    ("ip", "-j", "route", "show", "table", "all"), ("ip", "-j", "-6", "route", "show", "table", "all"),
+        commands = commands or (("ip", "-j", "-d", "link", "show"), ("ip", "-j", "addr", "show"),
+            ("ip", "-j", "route", "show", "table", "all"), ("ip", "-j", "-6", "route", "show", "table", "all"),
                     ("bridge", "-j", "link", "show"), ("nft", "-s", "list", "ruleset"), ("ip", "xfrm", "state"),
                     ("ip", "xfrm", "policy"), ("sysctl", "-a", "--pattern", r"^net\.(ipv4|ipv6|bridge)\."))
         return {" ".join(c): _settled(self.ns.run(*c, check=False).stdout) for c in commands}
