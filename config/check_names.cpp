@@ -2,6 +2,7 @@
 #include <map>
 
 #include "config/draft.h"
+#include "config/words.h"
 
 namespace isthmus::config {
 
@@ -79,7 +80,7 @@ void check_session_ids(const Draft& draft) {
         if (const auto first = local.claim(raw(session.options.local_id), "session", session.name,
                                            section.line_of("local_id")))
             section.problem("local_id",
-                            "session id " + std::to_string(raw(session.options.local_id)) + " is that of " +
+                            "session id " + hex_text(raw(session.options.local_id)) + " is that of " +
                                 *first + " already",
                             "each session of a daemon receives with an id of its own");
         if (session.tunnel == kUnknown || raw(session.options.remote_id) == 0) continue;
@@ -87,7 +88,7 @@ void check_session_ids(const Draft& draft) {
                                         session.name, section.line_of("remote_id"));
         if (first)
             section.problem("remote_id",
-                            "session id " + std::to_string(raw(session.options.remote_id)) + " is that of " +
+                            "session id " + hex_text(raw(session.options.remote_id)) + " is that of " +
                                 *first + " already",
                             "the peer receives each session with an id of its own");
     }

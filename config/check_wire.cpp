@@ -3,6 +3,7 @@
 #include <tuple>
 
 #include "config/draft.h"
+#include "config/words.h"
 
 namespace isthmus::config {
 
@@ -62,12 +63,6 @@ void check_sockets(const Draft& draft) {
     }
 }
 
-std::string hex_text(Spi spi) {
-    std::array<std::uint8_t, 4> wire{};
-    store_be32(wire.data(), raw(spi));
-    return "0x" + to_hex(wire);
-}
-
 void check_spis(const Draft& draft) {
     const auto& tunnels = draft.configuration.tunnels;
     std::map<Spi, std::size_t> inbound;
@@ -80,17 +75,17 @@ void check_spis(const Draft& draft) {
             if (!is_new)
                 draft.tunnels[i].in->problem(
                     "spi",
-                    hex_text(esp.in.spi) + " is the inbound SPI of " + tunnel_at(draft, at->second) +
+                    hex_text(raw(esp.in.spi)) + " is the inbound SPI of " + tunnel_at(draft, at->second) +
                         " already",
                     "each inbound SA of a daemon has its own, and the peer's out has the same");
         }
         if (raw(esp.out.spi) == 0 || esp.remote.is_unspecified()) continue;
         const auto [at, is_new] = outbound.try_emplace({esp.remote, esp.out.spi}, i);
         if (!is_new)
-            draft.tunnels[i].out->problem(
-                "spi",
-                hex_text(esp.out.spi) + " goes to the same peer as that of " + tunnel_at(draft, at->second),
-                "the peer knows each of its inbound SAs by its own SPI");
+            draft.tunnels[i].out->problem("spi",
+                                          hex_text(raw(esp.out.spi)) + " goes to the same peer as that of " +
+                                              tunnel_at(draft, at->second),
+                                          "the peer knows each of its inbound SAs by its own SPI");
     }
 }
 

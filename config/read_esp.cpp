@@ -178,6 +178,7 @@ void read_mode(const Section& esp, const TunnelConfig& tunnel, EspConfig& out) {
                         "remove it, or write mode = \"tunnel\"");
     if (!esp.has("local") && !esp.has("remote")) return;
     if (out.local.is_unspecified() || out.remote.is_unspecified()) return;
+    if (!esp.has("local") && !esp.has("remote")) return;  // the tunnel's own, which were looked at there
     if (out.local.is_v4() != out.remote.is_v4())
         esp.problem("remote", out.remote.text() + " and local " + out.local.text() + " are of two families",
                     "both ends of the ESP packets have addresses of one family");

@@ -1,7 +1,10 @@
 #include "config/words.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
+
+#include "base/bytes.h"
 
 namespace isthmus::config {
 
@@ -88,6 +91,12 @@ std::string_view nearest(std::string_view text, const std::vector<std::string_vi
         best = candidate;
     }
     return best;
+}
+
+std::string hex_text(std::uint32_t id) {
+    std::array<std::uint8_t, 4> wire{};
+    store_be32(wire.data(), id);
+    return "0x" + to_hex(wire);
 }
 
 std::string listed(const std::vector<std::string_view>& words) {

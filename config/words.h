@@ -1,6 +1,7 @@
 // Words for problems: quoting what somebody wrote, and finding what they may have meant.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,6 +21,9 @@ namespace isthmus::config {
 /// The candidate that is nearest to `text`, if any is near enough to have been meant; else empty.
 [[nodiscard]] std::string_view nearest(std::string_view text,
                                        const std::vector<std::string_view>& candidates);
+
+/// "0xa1b2c3d4", as ids and SPIs are written.
+[[nodiscard]] std::string hex_text(std::uint32_t id);
 
 /// "a, b and c"
 [[nodiscard]] std::string listed(const std::vector<std::string_view>& words);
