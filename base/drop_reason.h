@@ -68,7 +68,7 @@ enum class DropReason : std::uint8_t {
 #undef X
 };
 
-#define X(name, text) +1
+#define X(name, text) +1  // NOLINT(bugprone-macro-parentheses)
 inline constexpr std::size_t kDropReasonCount = 1 ISTHMUS_DROP_REASONS(X);
 #undef X
 

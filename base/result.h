@@ -33,6 +33,7 @@ class [[nodiscard]] Result {
     // Implicit conversions are the point: `return value;` and `return Unexpected(error);` both read as they
     // should.
     // clang-format off
+    // NOLINTBEGIN(google-explicit-constructor,bugprone-forwarding-reference-overload)
     constexpr Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}
     template <class U>
         requires(std::is_constructible_v<T, U> && !std::is_same_v<std::remove_cvref_t<U>, Result> &&
@@ -42,6 +43,7 @@ class [[nodiscard]] Result {
     template <class G>
         requires std::is_constructible_v<E, G>
     constexpr Result(Unexpected<G> error) : state_(std::in_place_index<1>, std::move(error).error()) {}
+    // NOLINTEND(google-explicit-constructor,bugprone-forwarding-reference-overload)
     // clang-format on
 
     [[nodiscard]] constexpr bool has_value() const noexcept { return state_.index() == 0; }
@@ -105,9 +107,11 @@ class [[nodiscard]] Result<void, E> {
 
     constexpr Result() = default;
     // clang-format off
+    // NOLINTBEGIN(google-explicit-constructor)
     template <class G>
         requires std::is_constructible_v<E, G>
     constexpr Result(Unexpected<G> error) : state_(std::in_place_index<1>, std::move(error).error()) {}
+    // NOLINTEND(google-explicit-constructor)
     // clang-format on
 
     [[nodiscard]] constexpr bool has_value() const noexcept { return state_.index() == 0; }

@@ -13,6 +13,7 @@ and prints one line a case, which are summed:
 """
 
 import argparse
+import ctypes
 import os
 import pathlib
 import re
@@ -93,6 +94,7 @@ def list_groups(groups):
 
 
 def run_all(groups, args):
+    adopt_orphans()
     LOGS.mkdir(parents=True, exist_ok=True)
     give_to_user(ROOT / "build", LOGS)
     total_budget = TOTAL_BUDGET if not args.long else max(TOTAL_BUDGET, sum(g.long_budget for g in groups))
@@ -203,6 +205,9 @@ def supervise(group, outcome, out, deadline, args):
     except subprocess.TimeoutExpired:
         code = None
     end_group(process)
+    strays = end_strays()
+    if strays and code is not None:
+        outcome.failed.append(("left behind", f"processes still running after its end: {', '.join(strays)}"))
     return code
 
 
@@ -216,6 +221,7 @@ def end_group(process):
         until = time.monotonic() + patience
         while time.monotonic() < until:
             process.poll()
+            reap()
             try:
                 os.killpg(process.pid, 0)
             except ProcessLookupError:
@@ -223,6 +229,49 @@ def end_group(process):
             time.sleep(0.05)
     process.wait()
     process.stdout.close()
+
+
+def adopt_orphans():
+    """Descendants whose parents are gone become our children, so that none of them escapes."""
+    PR_SET_CHILD_SUBREAPER = 36
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def end_strays():
+    """Ends what left its group's session: after a group has ended, all our children are such. Their names."""
+    names = []
+    for sign in (signal.SIGTERM, signal.SIGTERM, signal.SIGKILL, signal.SIGKILL):
+        reap()
+        children = our_children()
+        if not children:
+            break
+        for pid, name in children:
+            names.append(f"{name} ({pid})")
+            os.kill(pid, sign)
+        time.sleep(0.3)
+    reap()
+    return list(dict.fromkeys(names))
+
+
+def our_children():
+    found = []
+    for path in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        try:
+            name, _, rest = path.read_text().partition("(")[2].rpartition(")")
+        except OSError:
+            continue  # gone
+        state, parent = rest.split()[:2]
+        if int(parent) == os.getpid() and state != "Z":
+            found.append((int(path.parent.name), name))
+    return found
+
+
+def reap():
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        pass
 
 
 class Progress:
