@@ -36,6 +36,7 @@ Plan Planner::run() {
         for (const TapPort* tap : target.taps) plan_tap(target, *tap);
     }
     restore_ports();
+    hold_mtu();
     remove_leftover_bridges();
     plan_netfilter();
     for (auto& target : targets_) plan_.bridges.push_back(std::move(target.report));

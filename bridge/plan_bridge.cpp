@@ -214,7 +214,7 @@ void Planner::make_bridge(const Target& target, MacAddress mac) {
     add(SetUp{name, true});
 }
 
-void Planner::correct_bridge(const Target& target, MacAddress mac) {
+void Planner::correct_bridge(Target& target, MacAddress mac) {
     const Link& link = *target.link;
     if (link.alias != mark_) add(SetAlias{link.name, mark_});
     if (link.mac != mac) add(SetMac{link.name, mac});
@@ -222,6 +222,8 @@ void Planner::correct_bridge(const Target& target, MacAddress mac) {
     if (link.bridge) {
         const auto settings = changes(wanted_settings(target), *link.bridge);
         if (!settings.empty()) add(SetBridge{link.name, settings});
+        if (settings.vlan_default_pvid)
+            target.purged = VlanId::parse(link.bridge->vlan_default_pvid.value_or(0));
     }
     if (link.mtu != target.mtu) add(SetMtu{link.name, target.mtu});
     if (!link.up) add(SetUp{link.name, true});
@@ -243,6 +245,13 @@ BridgeSettings Planner::wanted_settings(const Target& target) const {
         s.vlan_filtering = target.filtering;
     }
     return s;
+}
+
+// A bridge whose MTU nobody set takes the smallest of its ports' whenever one comes or goes.
+void Planner::hold_mtu() {
+    for (const auto& target : targets_)
+        if (target.ours && target.usable && left_.count(target.options->name) != 0)
+            add(SetMtu{target.options->name, target.mtu});
 }
 
 bool Planner::is_ours(const Link& link) const {
@@ -280,9 +289,12 @@ void Planner::plan_netfilter() {
     const bool ours =
         std::any_of(targets_.begin(), targets_.end(), [](const Target& t) { return t.ours && t.usable; });
     const bool any = std::any_of(targets_.begin(), targets_.end(), [](const Target& t) { return t.usable; });
-    const bool others = std::any_of(actual_.links.begin(), actual_.links.end(), [&](const Link& l) {
-        return l.kind == "bridge" && !is_ours(l) && l.alias.rfind("isthmus:", 0) != 0;
-    });
+    const bool others =
+        std::any_of(actual_.links.begin(), actual_.links.end(),
+                    [&](const Link& l) {
+                        return l.kind == "bridge" && l.alias.rfind("isthmus:", 0) != 0 && !is_ours(l);
+                    }) ||
+        std::any_of(targets_.begin(), targets_.end(), [](const Target& t) { return t.usable && !t.ours; });
     BridgeNetfilter change;
     const auto plan_one = [&](std::optional<bool> BridgeNetfilter::*which) {
         const auto& now = actual_.netfilter.*which;

@@ -103,7 +103,10 @@ void Planner::join(const Target& target, const Link& link, const TapPort* tap) {
     const bool inside = target.link != nullptr && link.master == target.link->index;
     if (link.mtu != target.mtu) add(SetMtu{link.name, target.mtu});
     if (target.mtu >= kIpv6MinimumMtu) silence_ipv6(link);
-    if (!inside) add(SetMaster{link.name, target.options->name});
+    if (!inside) {
+        if (const Link* old = actual_.find(link.master)) left_.insert(old->name);
+        add(SetMaster{link.name, target.options->name});
+    }
     const bool isolated = tap != nullptr && tap->isolated;
     const bool isolated_now = inside && link.port && link.port->isolated.value_or(false);
     if (isolated != isolated_now) {
@@ -135,6 +138,11 @@ void Planner::set_vlans(const Target& target, const Link& link, const TapPort* t
             now.untagged.insert(*given);
             now.pvid = given;
         }
+    }
+    if (target.purged && now.pvid == target.purged) {
+        VlanSet gone;
+        gone.insert(*target.purged);
+        now = {difference(now.members, gone), difference(now.untagged, gone), std::nullopt};
     }
     const auto change = vlan_change(now, wanted);
     if (!change.remove.empty()) add(RemoveVlans{link.name, change.remove});
@@ -194,6 +202,7 @@ bool Planner::restore(const PortRecord& record) {
         const Link* master = actual_.find(link->master);
         const bool placed_by_us = master != nullptr && (is_ours(*master) || master->name == record.bridge);
         if (!placed_by_us) return false;  // somebody took it over
+        left_.insert(master->name);
         add(SetMaster{link->name, {}});
     }
     if (link->up && !record.up) add(SetUp{link->name, false});

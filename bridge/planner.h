@@ -17,7 +17,9 @@ struct Target {
     bool filtering = false;
     std::optional<VlanId> native;  ///< VLAN that untagged frames live in, inside a filtering bridge
     std::uint16_t join_pvid = 0;   ///< VLAN that the kernel gives to a port that joins
-    VlanSet tagged;                ///< all that its sessions carry
+    std::optional<VlanId>
+        purged;  ///< VLAN that the kernel takes from ports, because this plan makes it the default no more
+    VlanSet tagged;  ///< all that its sessions carry
     std::vector<const TapPort*> taps;
     BridgeReport report;
 };
@@ -45,7 +47,7 @@ class Planner {
     void plan_created(Target& target);
     void plan_adopted(Target& target);
     void make_bridge(const Target& target, MacAddress mac);
-    void correct_bridge(const Target& target, MacAddress mac);
+    void correct_bridge(Target& target, MacAddress mac);
     [[nodiscard]] BridgeSettings wanted_settings(const Target& target) const;
     [[nodiscard]] bool too_many_ports(Target& target) const;
     [[nodiscard]] bool is_ours(const Link& link) const;
@@ -61,6 +63,7 @@ class Planner {
     void silence_ipv6(const Link& link);
     void record_port(const Target& target, const Link& link);
     void restore_ports();
+    void hold_mtu();
     [[nodiscard]] bool restore(const PortRecord& record);
     [[nodiscard]] const PortRecord* record_of(const Link& link) const;
     [[nodiscard]] State port_state(const Target& target, const Link& link) const;
@@ -76,6 +79,7 @@ class Planner {
     std::string mark_;
     std::vector<Target> targets_;
     std::set<std::string, std::less<>> taken_;  ///< ports that a bridge of ours wants: in one bridge only
+    std::set<std::string, std::less<>> left_;   ///< bridges that lose a port by this plan
     Plan plan_;
 };
 
