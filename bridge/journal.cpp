@@ -101,6 +101,9 @@ std::string serialize(const Journal& journal, const JournalScope& scope) {
 }
 
 Result<Journal, std::string> parse_journal(std::string_view text, const JournalScope& scope) {
+    constexpr std::string_view kEnd = "\nend\n";
+    if (text.size() < kEnd.size() || text.substr(text.size() - kEnd.size()) != kEnd)
+        return Unexpected("it was cut off: the last line is not \"end\"");
     Journal journal;
     std::size_t line_number = 0;
     while (!text.empty()) {
