@@ -99,7 +99,7 @@ ver=$(basename "$VM_CACHE"/k/boot/vmlinuz-*); ver=${ver#vmlinuz-}
 
 # ---- one run ---------------------------------------------------------------
 ctl=$(mktemp -d "${TMPDIR:-/tmp}/vm-run.XXXXXX") || die "mktemp"
-qpid= tpid1= tpid2=
+qpid="" tpid1="" tpid2=""
 cleanup() {
     [ -n "$qpid" ] && kill -9 "$qpid" 2>/dev/null
     [ -n "$tpid1$tpid2" ] && kill $tpid1 $tpid2 2>/dev/null
