@@ -57,9 +57,10 @@ void check_port_count(const Draft& draft, std::size_t bridge, std::size_t sessio
     const std::size_t physical = draft.configuration.bridges[bridge].options.ports.size();
     if (physical + sessions <= bridge::kMaxPorts) return;
     draft.bridges[bridge].problem(
-        "name",
-        std::to_string(physical) + " ports and " + std::to_string(sessions) + " sessions are " +
-            std::to_string(physical + sessions) + " ports, more than a Linux bridge takes",
+        "",
+        quoted(draft.configuration.bridges[bridge].options.name) + " would have " +
+            std::to_string(physical + sessions) + " ports (physical: " + std::to_string(physical) +
+            ", of sessions: " + std::to_string(sessions) + "), more than a Linux bridge takes",
         "spread them over bridges of at most " + std::to_string(bridge::kMaxPorts) + " ports each");
 }
 

@@ -25,22 +25,24 @@ std::pair<Endpoint, Endpoint> ends_of(const tunnel::TunnelOptions& options) {
             {options.remote, udp ? options.remote_port : std::uint16_t{0}}};
 }
 
+std::string text_of(const Endpoint& end) {
+    return end.port == 0 ? end.address.text() : end.address.text() + " port " + std::to_string(end.port);
+}
+
+/// A protected tunnel and one in the clear are told apart by ESP.
 void check_four_tuples(const Draft& draft) {
     const auto& tunnels = draft.configuration.tunnels;
-    std::map<std::pair<Endpoint, Endpoint>, std::size_t> seen;
+    std::map<std::tuple<bool, Endpoint, Endpoint>, std::size_t> seen;
     for (std::size_t i = 0; i < tunnels.size(); ++i) {
         if (!has_addresses(tunnels[i])) continue;
-        const auto ends = ends_of(tunnels[i].options);
-        const auto [at, is_new] = seen.try_emplace(ends, i);
+        const auto [local, remote] = ends_of(tunnels[i].options);
+        const auto [at, is_new] = seen.try_emplace({draft.tunnels[i].tunnel.has("esp"), local, remote}, i);
         if (is_new) continue;
-        const bool udp = tunnels[i].options.encapsulation == tunnel::Encapsulation::udp;
         draft.tunnels[i].tunnel.problem(
-            "remote",
-            ends.first.address.text() + (udp ? " port " + std::to_string(ends.first.port) : "") + " to " +
-                ends.second.address.text() + (udp ? " port " + std::to_string(ends.second.port) : "") +
-                " is " + tunnel_at(draft, at->second) + " already",
-            udp ? "put these sessions into one tunnel, or give one of the tunnels other ports"
-                : "put these sessions into one tunnel");
+            "",
+            text_of(local) + " to " + text_of(remote) + " is " + tunnel_at(draft, at->second) + " already",
+            local.port != 0 ? "put these sessions into one tunnel, or give one of the tunnels other ports"
+                            : "put these sessions into one tunnel, or use other addresses");
     }
 }
 

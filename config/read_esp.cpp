@@ -150,7 +150,7 @@ std::uint32_t read_replay_window(const Section& esp) {
         esp.integer("replay_window", kMinReplayWindow, kMaxReplayWindow).value_or(kDefaultReplayWindow);
     if (window % 64 != 0)
         esp.problem("replay_window", std::to_string(window) + " is no multiple of 64",
-                    "write " + std::to_string((window + 63) / 64 * 64));
+                    "write a multiple of 64, such as " + std::to_string((window + 63) / 64 * 64));
     return window;
 }
 
@@ -176,7 +176,6 @@ void read_mode(const Section& esp, const TunnelConfig& tunnel, EspConfig& out) {
         if (out.mode == Mode::transport && esp.has(key))
             esp.problem(key, "transport mode has the tunnel's own addresses",
                         "remove it, or write mode = \"tunnel\"");
-    if (!esp.has("local") && !esp.has("remote")) return;
     if (out.local.is_unspecified() || out.remote.is_unspecified()) return;
     if (!esp.has("local") && !esp.has("remote")) return;  // the tunnel's own, which were looked at there
     if (out.local.is_v4() != out.remote.is_v4())

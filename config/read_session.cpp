@@ -54,7 +54,7 @@ Cookie read_cookie(const Section& section, std::string_view key) {
     const auto bytes = from_hex(*text);
     if (!bytes || (bytes->size() != 0 && bytes->size() != 4 && bytes->size() != 8)) {
         const std::string is = bytes ? "has " + std::to_string(bytes->size()) + " bytes" : "is not in hex";
-        section.problem(key, is, "a cookie has 8 or 4 bytes (16 or 8 hex digits), or none (\"\")");
+        section.problem(key, is, "a cookie has 0, 4 or 8 bytes: 0, 8 or 16 hex digits");
         return cookie;
     }
     std::copy(bytes->begin(), bytes->end(), cookie.bytes.begin());
@@ -67,11 +67,12 @@ Cookie read_cookie(const Section& section, std::string_view key) {
 
 void check_sequencing(const Section& section, const tunnel::SessionOptions& options) {
     if (options.send_sequence && options.send_sublayer == Sublayer::none)
-        section.problem("send_sequence", "there is no sublayer to carry sequence numbers",
+        section.problem("send_sequence", "send_sublayer is \"none\", which carries no sequence numbers",
                         "write send_sublayer = \"default\"");
     if (options.receive_sequencing == ReceiveSequencing::drop_out_of_order &&
         options.receive_sublayer == Sublayer::none)
-        section.problem("receive_sequencing", "there is no sublayer that could carry sequence numbers",
+        section.problem("receive_sequencing",
+                        "receive_sublayer is \"none\", which carries no sequence numbers",
                         "write receive_sublayer = \"default\"");
 }
 
