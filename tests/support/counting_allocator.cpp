@@ -96,6 +96,14 @@ void* operator new(std::size_t n, std::align_val_t a) {
 void* operator new[](std::size_t n, std::align_val_t a) {
     return counted(n, a);
 }
+void* operator new(std::size_t n, const std::nothrow_t&) noexcept {
+    ++isthmus::test::g_count;
+    return std::malloc(n == 0 ? 1 : n);
+}
+void* operator new[](std::size_t n, const std::nothrow_t&) noexcept {
+    ++isthmus::test::g_count;
+    return std::malloc(n == 0 ? 1 : n);
+}
 void operator delete(void* p) noexcept {
     std::free(p);
 }
