@@ -139,8 +139,8 @@ local_id = {SESSION[site] + number:#x}
 remote_id = {SESSION[other(site)] + number:#x}
 local_cookie = "{COOKIE[site]}"
 remote_cookie = "{COOKIE[other(site)]}"
-flood_limit = 100000000
-flood_burst = 100000000
+flood_limit = 10000000
+flood_burst = 10000000
 {vlans}
 '''
 

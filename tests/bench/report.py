@@ -122,7 +122,7 @@ def bars_markdown(lines):
     out = ["### Bars", "", "| profile | figure | against | ours | theirs | ratio | bar | reached |", "|---|---|---|---|---|---|---|---|"]
     for x in lines:
         if x["bar"] is not None:
-            sign = "≥" if FIGURES[x["figure"]][1] == "more" else "≤"
+            sign = "≥" if FIGURES.get(x["figure"], ("", "more"))[1] == "more" else "≤"
             out.append(f"| {x['profile']} | {x['figure']} | {x['against']} | {x['ours']} | {x['theirs']} | {x['ratio']} | {sign} {x['bar']} |"
                        f" {'yes' if x['pass'] else 'no'} |")
     return "\n".join(out) + "\n" if len(out) > 4 else ""

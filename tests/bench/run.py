@@ -5,6 +5,7 @@ Groups:
   base    ours against plain bridging: TCP, small and large UDP, IMIX, ping, CPU, memory; hosts of MTU 1500, WAN of 1700
   speed   ours against kernel VXLAN and, with --peers, OpenVPN, fastd, tinc and SoftEther; hosts of MTU 1380 that fit all of them
   scale   packets per second and memory as sessions, tunnels, VLANs and MAC addresses grow
+  profile where our CPU time goes: shares, system calls per GB, a flame graph
   smoke   a second of each: does the harness work (nothing is asserted about speed)
 Entries of one round are visited one after the other, each in a fresh lab, so that drift of the machine falls on all alike.
 docs/performance.md has the method. Raw results and Markdown stay in build/bench/.
@@ -20,6 +21,7 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 import entries                                  # noqa: E402
+import flame                                    # noqa: E402
 import scale                                    # noqa: E402
 from lab import PROFILES, Lab, LabFailed        # noqa: E402
 from measure import Visit                       # noqa: E402
@@ -154,7 +156,12 @@ def group_scale(group, profile, options):
     return lines, f"## {group}\n\n" + scale.markdown(lines)
 
 
-GROUPS = {"base": group_base, "speed": group_speed, "scale": group_scale, "smoke": group_smoke}
+def group_profile(group, profile, options):
+    lines, text = flame.run(group, profile, options, entries.Isthmus(options.programs, options.suite), log)
+    return lines, f"## {group}\n\n" + text
+
+
+GROUPS = {"base": group_base, "speed": group_speed, "scale": group_scale, "profile": group_profile, "smoke": group_smoke}
 
 
 def install(packages):
