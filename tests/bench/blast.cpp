@@ -64,7 +64,8 @@ std::vector<std::size_t> size_cycle(const std::string& text) {
         const std::size_t end = std::min(text.find(',', at), text.size());
         const std::string part = text.substr(at, end - at);
         const std::size_t times = part.find('x');
-        parts.emplace_back(std::stoul(part), times == std::string::npos ? 1 : std::stoul(part.substr(times + 1)));
+        parts.emplace_back(std::stoul(part),
+                           times == std::string::npos ? 1 : std::stoul(part.substr(times + 1)));
         at = end + 1;
     }
     std::vector<std::size_t> out;
@@ -115,20 +116,21 @@ int send_udp(char** v) {
     const auto sizes = size_cycle(v[4]);
     double took = 0;
     std::uint64_t errors = 0;
-    const std::uint64_t sent = pace(std::atof(v[5]), std::atof(v[6]), took, [&](std::uint64_t first, std::size_t count) {
-        for (std::size_t i = 0; i < count; ++i) {
-            const std::uint64_t number = first + i;
-            std::memcpy(batch.bytes[i], &number, sizeof number);
-            batch.parts[i].iov_len = sizes[number % sizes.size()];
-        }
-        const int done = sendmmsg(fd, batch.messages, static_cast<unsigned>(count), 0);
-        if (done > 0) return static_cast<std::uint64_t>(done);
-        if (!passing(errno)) die("sendmmsg");
-        ++errors;
-        return std::uint64_t{0};
-    });
-    std::printf("{\"sent\":%llu,\"secs\":%.4f,\"errors\":%llu}\n", static_cast<unsigned long long>(sent), took,
-                static_cast<unsigned long long>(errors));
+    const std::uint64_t sent =
+        pace(std::atof(v[5]), std::atof(v[6]), took, [&](std::uint64_t first, std::size_t count) {
+            for (std::size_t i = 0; i < count; ++i) {
+                const std::uint64_t number = first + i;
+                std::memcpy(batch.bytes[i], &number, sizeof number);
+                batch.parts[i].iov_len = sizes[number % sizes.size()];
+            }
+            const int done = sendmmsg(fd, batch.messages, static_cast<unsigned>(count), 0);
+            if (done > 0) return static_cast<std::uint64_t>(done);
+            if (!passing(errno)) die("sendmmsg");
+            ++errors;
+            return std::uint64_t{0};
+        });
+    std::printf("{\"sent\":%llu,\"secs\":%.4f,\"errors\":%llu}\n", static_cast<unsigned long long>(sent),
+                took, static_cast<unsigned long long>(errors));
     return 0;
 }
 
@@ -157,21 +159,29 @@ int receive_udp(char** v) {
         for (int i = 0; i < got; ++i) {
             std::uint64_t number = 0;
             std::memcpy(&number, batch.bytes[i], sizeof number);
-            if (packets > 0 && number < highest) ++behind;
-            else highest = number;
+            if (packets > 0 && number < highest)
+                ++behind;
+            else
+                highest = number;
             ++packets;
             bytes += batch.messages[i].msg_len;
         }
     }
-    std::printf("{\"received\":%llu,\"bytes\":%llu,\"secs\":%.4f,\"behind\":%llu}\n", static_cast<unsigned long long>(packets),
-                static_cast<unsigned long long>(bytes), last - first, static_cast<unsigned long long>(behind));
+    std::printf("{\"received\":%llu,\"bytes\":%llu,\"secs\":%.4f,\"behind\":%llu}\n",
+                static_cast<unsigned long long>(packets), static_cast<unsigned long long>(bytes),
+                last - first, static_cast<unsigned long long>(behind));
     return 0;
 }
 
 /// destination (unicast, made up), source `mac`, tag `vid` if not 0, local experimental EtherType.
 void fill_header(std::uint8_t* frame, std::uint32_t mac, std::uint16_t vid) {
     const std::uint8_t to[6] = {0x02, 0xee, 0, 0, 0, 1};
-    const std::uint8_t from[6] = {0x02, 0xdd, std::uint8_t(mac >> 24), std::uint8_t(mac >> 16), std::uint8_t(mac >> 8), std::uint8_t(mac)};
+    const std::uint8_t from[6] = {0x02,
+                                  0xdd,
+                                  std::uint8_t(mac >> 24),
+                                  std::uint8_t(mac >> 16),
+                                  std::uint8_t(mac >> 8),
+                                  std::uint8_t(mac)};
     std::memcpy(frame, to, 6);
     std::memcpy(frame + 6, from, 6);
     std::uint8_t* type = frame + 12;
@@ -195,29 +205,32 @@ int send_frames(int c, char** v) {
         sockaddr_ll at{};
         at.sll_family = AF_PACKET;
         at.sll_ifindex = static_cast<int>(if_nametoindex(v[i]));
-        if (at.sll_ifindex == 0 || bind(fd, reinterpret_cast<const sockaddr*>(&at), sizeof at) != 0) die(v[i]);
+        if (at.sll_ifindex == 0 || bind(fd, reinterpret_cast<const sockaddr*>(&at), sizeof at) != 0)
+            die(v[i]);
         sockets.push_back(fd);
     }
     std::size_t turn = 0;
     std::uint64_t errors = 0;
     double took = 0;
-    const std::uint64_t sent = pace(std::atof(v[3]), std::atof(v[4]), took, [&](std::uint64_t first, std::size_t count) {
-        for (std::size_t i = 0; i < count; ++i) {
-            const std::uint64_t number = first + i;
-            fill_header(batch.bytes[i], static_cast<std::uint32_t>(number % macs),
-                        vids == 0 ? std::uint16_t{0} : static_cast<std::uint16_t>(1 + number % vids));
-            batch.parts[i].iov_len = size;
-        }
-        // one packet an interface in turn when there are many, whole batches when there is one
-        const std::size_t lump = sockets.size() > 1 ? 1 : count;
-        const int done = sendmmsg(sockets[turn++ % sockets.size()], batch.messages, static_cast<unsigned>(lump), 0);
-        if (done > 0) return static_cast<std::uint64_t>(done);
-        if (!passing(errno)) die("sendmmsg");
-        ++errors;
-        return std::uint64_t{0};
-    });
-    std::printf("{\"sent\":%llu,\"secs\":%.4f,\"errors\":%llu}\n", static_cast<unsigned long long>(sent), took,
-                static_cast<unsigned long long>(errors));
+    const std::uint64_t sent =
+        pace(std::atof(v[3]), std::atof(v[4]), took, [&](std::uint64_t first, std::size_t count) {
+            for (std::size_t i = 0; i < count; ++i) {
+                const std::uint64_t number = first + i;
+                fill_header(batch.bytes[i], static_cast<std::uint32_t>(number % macs),
+                            vids == 0 ? std::uint16_t{0} : static_cast<std::uint16_t>(1 + number % vids));
+                batch.parts[i].iov_len = size;
+            }
+            // one packet an interface in turn when there are many, whole batches when there is one
+            const std::size_t lump = sockets.size() > 1 ? 1 : count;
+            const int done =
+                sendmmsg(sockets[turn++ % sockets.size()], batch.messages, static_cast<unsigned>(lump), 0);
+            if (done > 0) return static_cast<std::uint64_t>(done);
+            if (!passing(errno)) die("sendmmsg");
+            ++errors;
+            return std::uint64_t{0};
+        });
+    std::printf("{\"sent\":%llu,\"secs\":%.4f,\"errors\":%llu}\n", static_cast<unsigned long long>(sent),
+                took, static_cast<unsigned long long>(errors));
     return 0;
 }
 

@@ -120,6 +120,15 @@ def cover(axes):
     return [Variant(**case) for case in cases]
 
 
+def holes(axes, cases):
+    """Pairs of values that no case has: a cover has none."""
+    met = set()
+    for case in cases:
+        met |= pairs(dataclasses.asdict(case), axes)
+    for a, b in itertools.combinations(axes, 2):
+        yield from (f"{a} {x} with {b} {y}" for x in axes[a] for y in axes[b] if ((a, x), (b, y)) not in met)
+
+
 def variants():
     plain = cover(L2TP)
     esp = cover(ESP)

@@ -152,7 +152,7 @@ qemu-system-x86_64 -accel $accel -cpu $cpu -machine "$machine" -m "$VM_MEM" -smp
 qpid=$!
 tail -q -n +1 -s 0.05 --pid=$qpid -f "$ctl/stdout" 8>&- & tpid1=$!
 tail -q -n +1 -s 0.05 --pid=$qpid -f "$ctl/stderr" >&2 8>&- & tpid2=$!
-late=
+late=''
 deadline=$((SECONDS + VM_TIMEOUT))
 while kill -0 $qpid 2>/dev/null && [ ! -e "$ctl/rc" ]; do
     [ $SECONDS -lt $deadline ] || { late=1; kill -9 $qpid; break; }
@@ -160,7 +160,7 @@ while kill -0 $qpid 2>/dev/null && [ ! -e "$ctl/rc" ]; do
 done
 [ -n "$late" ] || for _ in $(seq 60); do kill -0 $qpid 2>/dev/null || break; sleep 0.05; done
 kill -9 $qpid 2>/dev/null; wait $qpid 2>/dev/null; qpid=
-wait $tpid1 $tpid2 2>/dev/null; tpid1= tpid2=
+wait $tpid1 $tpid2 2>/dev/null; tpid1='' tpid2=''
 end=$(date +%s.%N)
 if [ "$VM_VERBOSE" = 1 ] && [ -s "$ctl/rc" ]; then
     awk -v a="$start" -v b="$end" -v t0="$(cat "$ctl/t0")" -v t1="$(cat "$ctl/t1")" -v k="$ver" 'BEGIN {
