@@ -1,5 +1,6 @@
 #include "appliance/logging.h"
 
+#include <spdlog/sinks/base_sink.h>
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <sys/socket.h>
@@ -10,7 +11,6 @@
 #include <string_view>
 
 #include "appliance/file_descriptor.h"
-#include <spdlog/sinks/base_sink.h>
 
 namespace isthmus::appliance {
 
@@ -53,28 +53,39 @@ class JournalSink final : public spdlog::sinks::base_sink<std::mutex> {
     FileDescriptor fd_;
 };
 
+spdlog::level::level_enum spdlog_level(config::LogLevel level) {
+    switch (level) {
+        case config::LogLevel::trace: return spdlog::level::trace;
+        case config::LogLevel::debug: return spdlog::level::debug;
+        case config::LogLevel::info: return spdlog::level::info;
+        case config::LogLevel::warning: return spdlog::level::warn;
+        case config::LogLevel::error: return spdlog::level::err;
+    }
+    return spdlog::level::info;
+}
+
+Result<spdlog::sink_ptr, std::string> make_sink(const config::GatewayConfig& config) {
+    if (config.log_target == config::LogTarget::console)
+        return spdlog::sink_ptr(std::make_shared<spdlog::sinks::stderr_color_sink_mt>());
+    if (config.log_target == config::LogTarget::journal) {
+        if (auto journal = JournalSink::connect_to_journal()) return spdlog::sink_ptr(std::move(journal));
+        return Unexpected<std::string>(
+            "log_target \"journal\": no systemd journal answers here; use \"console\" or \"file:/path\"");
+    }
+    try {
+        return spdlog::sink_ptr(std::make_shared<spdlog::sinks::basic_file_sink_mt>(config.log_file));
+    } catch (const spdlog::spdlog_ex& e) {
+        return Unexpected("log_target \"file:" + config.log_file + "\" cannot be written: " + e.what());
+    }
+}
+
 }  // namespace
 
-Result<Logger, std::string> make_logger(const std::string& level, const std::string& target) {
-    spdlog::sink_ptr sink;
-    if (target == "console") {
-        sink = std::make_shared<spdlog::sinks::stderr_color_sink_mt>();
-    } else if (target == "journal") {
-        sink = JournalSink::connect_to_journal();
-        if (!sink)
-            return Unexpected<std::string>(
-                "log_target \"journal\": no systemd journal answers here; use \"console\" or \"file:/path\"");
-    } else if (target.starts_with("file:")) {
-        try {
-            sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(target.substr(5));
-        } catch (const spdlog::spdlog_ex& e) {
-            return Unexpected("log_target \"" + target + "\": cannot be written: " + e.what());
-        }
-    } else {
-        return Unexpected("log_target \"" + target + "\" is unknown; use \"console\", \"journal\" or \"file:/path\"");
-    }
-    auto logger = std::make_shared<spdlog::logger>("isthmusd", std::move(sink));
-    logger->set_level(spdlog::level::from_str(level));
+Result<Logger, std::string> make_logger(const config::GatewayConfig& config) {
+    auto sink = make_sink(config);
+    if (!sink) return Unexpected(sink.error());
+    auto logger = std::make_shared<spdlog::logger>("isthmusd", std::move(*sink));
+    logger->set_level(spdlog_level(config.log_level));
     logger->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %^%-7l%$ %v");
     logger->flush_on(spdlog::level::info);
     return logger;

@@ -7,13 +7,13 @@
 #include <string>
 
 #include "base/result.h"
+#include "config/configuration.h"
 
 namespace isthmus::appliance {
 
 using Logger = std::shared_ptr<spdlog::logger>;
 
-/// `level`: trace, debug, info, warning, error. `target`: "console", "journal" or "file:/path".
 /// Error: one sentence that says what would be right.
-[[nodiscard]] Result<Logger, std::string> make_logger(const std::string& level, const std::string& target);
+[[nodiscard]] Result<Logger, std::string> make_logger(const config::GatewayConfig& config);
 
 }  // namespace isthmus::appliance

@@ -1,0 +1,175 @@
+#include "appliance/datapath/inbound_worker.h"
+
+#include <algorithm>
+
+#include "appliance/clock.h"
+#include "crypto/esp/udp4500.h"
+
+namespace isthmus::appliance {
+
+namespace {
+
+constexpr std::uint32_t kWakeupKey = 0xffff'ffff;
+/// Receive calls on one socket before the others have their turn.
+constexpr int kCallsPerTurn = 4;
+
+}  // namespace
+
+Result<std::unique_ptr<InboundWorker>, std::string> InboundWorker::make(InboundMemory memory) {
+    std::unique_ptr<InboundWorker> worker(new InboundWorker(memory));
+    if (auto built = worker->build_pipelines(); !built) return Unexpected(built.error());
+    return worker;
+}
+
+InboundWorker::InboundWorker(InboundMemory memory)
+    : blocks_(tunnel::io::WanReceiver::kRunBlockSize, memory.blocks),
+      coalescer_(std::make_unique<tunnel::Coalescer>(tunnel::CoalesceOptions{})) {
+    events_.add(thread_.wakeup().fd(), kWakeupKey);
+}
+
+Result<void, std::string> InboundWorker::build_pipelines() {
+    const auto no_sessions = tunnel::SessionTable::build({}, {});
+    if (!no_sessions) return Unexpected(no_sessions.error());
+    for (std::size_t i = 0; i < lanes_.size(); ++i) {
+        Lane& lane = lanes_[i];
+        std::vector<std::unique_ptr<Stage>> stages;
+        if (i == 1) {
+            auto open = std::make_unique<crypto::esp::OpenStage>();
+            auto inner_ip = std::make_unique<tunnel::InnerIpDecapStage>(std::make_shared<tunnel::InnerIpTable>());
+            auto inner_udp = std::make_unique<tunnel::InnerUdpDecapStage>(std::make_shared<tunnel::InnerUdpTable>());
+            lane.open = open.get();
+            lane.inner_ip = inner_ip.get();
+            lane.inner_udp = inner_udp.get();
+            stages.push_back(std::move(open));
+            stages.push_back(std::move(inner_ip));
+            stages.push_back(std::move(inner_udp));
+        }
+        auto decap = std::make_unique<tunnel::DecapStage>(*no_sessions, punted_);
+        auto admission = std::make_unique<stp_guard::AdmissionStage>(stp_guard::Direction::from_tunnel, &punted_);
+        auto mss = std::make_unique<tunnel::MssClampStage>();
+        lane.decap = decap.get();
+        lane.admission = admission.get();
+        lane.mss = mss.get();
+        stages.push_back(std::move(decap));
+        stages.push_back(std::move(admission));
+        stages.push_back(std::move(mss));
+        auto pipeline = Pipeline::build(std::move(stages), {});
+        if (!pipeline) return Unexpected(pipeline.error());
+        lane.pipeline.emplace(std::move(*pipeline));
+    }
+    return {};
+}
+
+void InboundWorker::run() {
+    while (!thread_.stopping()) {
+        const auto ready = events_.poll(true);
+        const TimePoint now = boot_now();
+        bool published = false;
+        for (const std::uint32_t key : ready) {
+            if (key == kWakeupKey) {
+                thread_.wakeup().clear();
+                published = true;
+            } else {
+                receive(key, now);
+            }
+        }
+        // After the sockets: their keys belong to the view that they were polled under.
+        if (published) {
+            if (auto view = view_.take_if_new()) adopt(std::move(view));
+        }
+    }
+}
+
+void InboundWorker::adopt(std::shared_ptr<const InboundView> view) {
+    if (current_)
+        for (const WanPort& port : current_->wan) events_.remove(port.socket->fd());
+    for (Lane& lane : lanes_) {
+        lane.decap->set_sessions(view->sessions);
+        lane.admission->set_sessions(view->admission);
+        lane.mss->set_limits(view->mss_limits);
+    }
+    lanes_[1].inner_ip->set_tunnels(view->inner_ip);
+    lanes_[1].inner_udp->set_tunnels(view->inner_udp);
+    lanes_[1].open->set_sas(view->sas);
+    ledger_.set_scopes(view->tunnel_drops, view->session_drops);
+    current_ = std::move(view);
+    adopt_receivers();
+    adopt_coalescer();
+    for (std::size_t i = 0; i < current_->wan.size(); ++i)
+        events_.add(current_->wan[i].socket->fd(), static_cast<std::uint32_t>(i));
+}
+
+void InboundWorker::adopt_receivers() {
+    std::vector<Receiver> next;
+    for (const WanPort& port : current_->wan) {
+        const auto same = std::find_if(receivers_.begin(), receivers_.end(),
+                                       [&](const Receiver& r) { return r.socket == port.socket; });
+        if (same != receivers_.end()) {
+            next.push_back(std::move(*same));
+            receivers_.erase(same);
+        } else {
+            next.push_back({port.socket, std::make_unique<tunnel::io::WanReceiver>(*port.socket, blocks_,
+                                                                                   tunnel::io::WanReceiverOptions{})});
+        }
+    }
+    receivers_ = std::move(next);
+}
+
+void InboundWorker::adopt_coalescer() {
+    // One coalescer serves all TAPs: it merges what all of their kernels take.
+    tunnel::CoalesceOptions options{true, true, true, true};
+    for (const auto& tap : current_->taps) {
+        if (!tap) continue;
+        options.tcp4 = options.tcp4 && tap->offloads().tso4;
+        options.tcp6 = options.tcp6 && tap->offloads().tso6;
+        options.udp4 = options.udp4 && tap->offloads().uso4;
+        options.udp6 = options.udp6 && tap->offloads().uso6;
+    }
+    coalescer_ = std::make_unique<tunnel::Coalescer>(options);
+}
+
+void InboundWorker::receive(std::size_t wan, TimePoint now) {
+    const bool is_protected = current_->wan_is_protected[wan];
+    const bool in_udp = current_->wan[wan].socket->protocol() == tunnel::io::WanProtocol::udp;
+    Lane& lane = lanes_[is_protected ? 1 : 0];
+    auto outcome = tunnel::io::WanReceiver::Outcome::more;
+    for (int n = 0; n < kCallsPerTurn && outcome == tunnel::io::WanReceiver::Outcome::more; ++n) {
+        outcome = receivers_[wan].receiver->receive(batch_, ledger_);
+        if (is_protected && in_udp) classify_udp4500();
+        lane.pipeline->process(batch_, now, ledger_);
+        coalescer_->add(batch_, sink_);
+    }
+    coalescer_->flush(sink_);
+}
+
+void InboundWorker::classify_udp4500() noexcept {
+    for (PacketBuffer& packet : batch_) {
+        switch (crypto::esp::classify_udp4500(packet.data())) {
+            case crypto::esp::Udp4500Kind::esp: break;
+            case crypto::esp::Udp4500Kind::keepalive: packet.meta.drop = DropReason::nat_keepalive; break;
+            case crypto::esp::Udp4500Kind::runt: packet.meta.drop = DropReason::esp_truncated; break;
+            case crypto::esp::Udp4500Kind::ike: {
+                const Bytes message = Bytes(packet.data()).subspan(crypto::esp::kNonEspMarkerSize);
+                const bool taken = punted_.offer(PuntClass::ike, kNoTunnel, kNoSession, *packet.meta.path, message);
+                packet.meta.drop = taken ? DropReason::none : DropReason::punt_overflow;
+                if (taken) packet = PacketBuffer();
+                break;
+            }
+        }
+    }
+    batch_.sweep(ledger_);
+}
+
+void InboundWorker::TapSink::on_frame(const tunnel::GatheredFrame& frame) noexcept {
+    const auto& taps = worker_.current_->taps;
+    const auto session = raw(frame.session);
+    if (session >= taps.size() || !taps[session]) {
+        worker_.ledger_.count(DropReason::session_down, frame.tunnel, frame.session);
+        return;
+    }
+    const DropReason refused = taps[session]->write(frame.offload, frame.pieces);
+    if (refused == DropReason::none) return;
+    for (std::uint16_t n = 0; n < frame.packets; ++n) worker_.ledger_.count(refused, frame.tunnel, frame.session);
+}
+
+}  // namespace isthmus::appliance

@@ -1,0 +1,259 @@
+#include "appliance/datapath/outbound_worker.h"
+
+#include <algorithm>
+
+#include "appliance/clock.h"
+
+namespace isthmus::appliance {
+
+namespace {
+
+constexpr std::uint32_t kWakeupKey = 0xffff'ffff;
+/// Frames taken from one TAP before the others have their turn.
+constexpr int kFramesPerTurn = 128;
+
+}  // namespace
+
+Overhead OutboundWorker::room_needed() {
+    return Overhead{tunnel::kMaxDataHeaderSize + tunnel::UdpHeader::kSize + tunnel::InnerIpHeader::kIpv6Size, 0} +
+           crypto::esp::largest_overhead();
+}
+
+Result<std::unique_ptr<OutboundWorker>, std::string> OutboundWorker::make(OutboundMemory memory) {
+    const Overhead room = room_needed();
+    std::unique_ptr<OutboundWorker> worker(new OutboundWorker(memory, room));
+    if (auto built = worker->build_pipelines(room); !built) return Unexpected(built.error());
+    return worker;
+}
+
+OutboundWorker::OutboundWorker(OutboundMemory memory, Overhead room)
+    : room_(room),
+      slots_(room.head + memory.largest_frame + room.tail, memory.slots),
+      // A large frame begins where a slot's would and runs over into the block: see Tap::read().
+      large_(2 * room.head + memory.largest_frame + bridge::Tap::kMaxFrame + room.tail, memory.large_blocks),
+      segmenter_(slots_, room.head, room.tail) {
+    events_.add(thread_.wakeup().fd(), kWakeupKey);
+}
+
+Result<void, std::string> OutboundWorker::build_pipelines(Overhead room) {
+    const auto no_sessions = tunnel::SessionTable::build({}, {});
+    if (!no_sessions) return Unexpected(no_sessions.error());
+
+    auto admission = std::make_unique<stp_guard::AdmissionStage>(stp_guard::Direction::to_tunnel, &punted_);
+    auto mss = std::make_unique<tunnel::MssClampStage>();
+    admission_ = admission.get();
+    mss_ = mss.get();
+    std::vector<std::unique_ptr<Stage>> front;
+    front.push_back(std::move(admission));
+    front.push_back(std::move(mss));
+    auto built = Pipeline::build(std::move(front), room);
+    if (!built) return Unexpected(built.error());
+    front_pipeline_.emplace(std::move(*built));
+
+    for (Lane* lane : {&clear_, &protected_}) {
+        std::vector<std::unique_ptr<Stage>> stages;
+        auto encap = std::make_unique<tunnel::EncapStage>(*no_sessions);
+        lane->encap = encap.get();
+        stages.push_back(std::move(encap));
+        if (lane == &protected_) {
+            auto inner_udp = std::make_unique<tunnel::InnerUdpEncapStage>(std::make_shared<tunnel::InnerUdpTable>());
+            auto inner_ip = std::make_unique<tunnel::InnerIpEncapStage>(std::make_shared<tunnel::InnerIpTable>());
+            auto seal = std::make_unique<crypto::esp::SealStage>();
+            lane->inner_udp = inner_udp.get();
+            lane->inner_ip = inner_ip.get();
+            lane->seal = seal.get();
+            stages.push_back(std::move(inner_udp));
+            stages.push_back(std::move(inner_ip));
+            stages.push_back(std::move(seal));
+        }
+        auto pipeline = Pipeline::build(std::move(stages), room);
+        if (!pipeline) return Unexpected(pipeline.error());
+        lane->pipeline.emplace(std::move(*pipeline));
+    }
+    return {};
+}
+
+void OutboundWorker::run() {
+    while (!thread_.stopping()) {
+        const auto ready = events_.poll(true);
+        const TimePoint now = boot_now();
+        bool published = false;
+        for (const std::uint32_t key : ready) {
+            if (key == kWakeupKey) {
+                thread_.wakeup().clear();
+                published = true;
+            } else {
+                read_port(key, now);
+            }
+        }
+        process_front(now);
+        flush(clear_, now);
+        flush(protected_, now);
+        // After the ports: their keys belong to the view that they were polled under.
+        if (published) {
+            if (auto view = view_.take_if_new()) adopt(std::move(view));
+        }
+    }
+    slot_ = PacketBuffer();
+    block_ = PacketBuffer();
+}
+
+void OutboundWorker::adopt(std::shared_ptr<const OutboundView> view) {
+    if (current_)
+        for (const LanPort& port : current_->lan) events_.remove(port.tap->fd());
+    admission_->set_sessions(view->admission);
+    mss_->set_limits(view->mss_limits);
+    for (Lane* lane : {&clear_, &protected_}) lane->encap->set_sessions(view->sessions);
+    protected_.inner_udp->set_tunnels(view->inner_udp);
+    protected_.inner_ip->set_tunnels(view->inner_ip);
+    protected_.seal->set_sas(view->sas);
+    ledger_.set_scopes(view->tunnel_drops, view->session_drops);
+    current_ = std::move(view);
+    adopt_senders();
+    for (std::size_t i = 0; i < current_->lan.size(); ++i)
+        events_.add(current_->lan[i].tap->fd(), static_cast<std::uint32_t>(i));
+}
+
+void OutboundWorker::adopt_senders() {
+    std::vector<Sender> next;
+    for (const WanPort& port : current_->wan) {
+        const auto same = std::find_if(senders_.begin(), senders_.end(),
+                                       [&](const Sender& s) { return s.socket == port.socket; });
+        if (same != senders_.end()) {
+            next.push_back(std::move(*same));
+            senders_.erase(same);
+        } else {
+            // The encap stage has put control traffic first already.
+            tunnel::io::WanSenderOptions options;
+            options.control_first = false;
+            next.push_back({port.socket, std::make_unique<tunnel::io::WanSender>(*port.socket, options)});
+        }
+        next.back().sender->set_peers(port.peers);
+    }
+    senders_ = std::move(next);
+}
+
+bool OutboundWorker::arm_buffers() {
+    if (!slot_) {
+        auto slot = slots_.allocate(room_.head);
+        if (!slot) return false;
+        slot_ = std::move(*slot);
+    }
+    if (!block_) {
+        auto block = large_.allocate(room_.head + slot_.tailroom());
+        if (!block) return false;
+        block_ = std::move(*block);
+    }
+    return true;
+}
+
+void OutboundWorker::read_port(std::size_t port, TimePoint now) {
+    const LanPort& lan = current_->lan[port];
+    for (int n = 0; n < kFramesPerTurn; ++n) {
+        if (front_.room() == 0 || !arm_buffers()) {
+            process_front(now);
+            // Frames that wait in the lanes hold slots too.
+            if (!arm_buffers()) {
+                flush(clear_, now);
+                flush(protected_, now);
+                if (!arm_buffers()) return;
+            }
+        }
+        const auto outcome = lan.tap->read(slot_, block_);
+        switch (outcome) {
+            case bridge::Tap::Read::empty: return;
+            case bridge::Tap::Read::gone: events_.remove(lan.tap->fd()); return;
+            case bridge::Tap::Read::refused:
+                ledger_.count(slot_.meta.drop, lan.tunnel, lan.session);
+                slot_.meta = {};
+                continue;
+            case bridge::Tap::Read::in_slot: front_.push(std::move(slot_)); break;
+            case bridge::Tap::Read::in_large: front_.push(std::move(block_)); break;
+        }
+        PacketMeta& meta = front_[front_.size() - 1].meta;
+        meta.session = lan.session;
+        meta.tunnel = lan.tunnel;
+    }
+}
+
+void OutboundWorker::process_front(TimePoint now) {
+    if (front_.empty()) return;
+    front_pipeline_->process(front_, now, ledger_);
+    for (PacketBuffer& frame : front_) {
+        Lane& lane = lane_of(frame.meta.tunnel);
+        if (frame.meta.offload.kind != Offload::Kind::none || frame.meta.offload.needs_checksum) {
+            segment(std::move(frame), lane, now);
+            continue;
+        }
+        if (lane.batch.room() == 0) flush(lane, now);
+        lane.batch.push(std::move(frame));
+    }
+    front_.clear();
+}
+
+void OutboundWorker::segment(PacketBuffer frame, Lane& lane, TimePoint now) {
+    const PacketMeta meta = frame.meta;
+    if (const DropReason refused = segmenter_.start(std::move(frame)); refused != DropReason::none) {
+        ledger_.count(refused, meta.tunnel, meta.session);
+        return;
+    }
+    while (segmenter_.busy()) {
+        if (lane.batch.room() == 0) flush(lane, now);
+        const std::size_t before = lane.batch.size();
+        segmenter_.fill(lane.batch);
+        if (segmenter_.busy() && lane.batch.size() == before) {
+            // No slot: those of this lane come back when it is sent; those of the other one may be all.
+            flush(clear_, now);
+            flush(protected_, now);
+            if (slots_.available() > 0) continue;
+            ledger_.count(DropReason::no_buffer, meta.tunnel, meta.session);
+            segmenter_.abandon();
+        }
+    }
+}
+
+void OutboundWorker::flush(Lane& lane, TimePoint now) {
+    if (lane.batch.empty()) return;
+    lane.pipeline->process(lane.batch, now, ledger_);
+    send(lane.batch);
+}
+
+void OutboundWorker::send(PacketBatch& batch) {
+    while (!batch.empty()) {
+        tunnel::io::WanSender* const sender = sender_of(batch[0]);
+        std::size_t others = 0;
+        for (PacketBuffer& packet : batch) {
+            if (sender_of(packet) == sender) {
+                scratch_.push(std::move(packet));
+            } else {
+                ++others;
+            }
+        }
+        if (others > 0) {
+            batch.sweep(ledger_);  // closes the gaps
+        } else {
+            batch.clear();
+        }
+        if (sender != nullptr) {
+            sender->send(scratch_, ledger_);
+        } else {
+            for (PacketBuffer& packet : scratch_) packet.meta.drop = DropReason::send_refused;
+            scratch_.sweep(ledger_);
+        }
+    }
+}
+
+tunnel::io::WanSender* OutboundWorker::sender_of(const PacketBuffer& packet) noexcept {
+    const auto tunnel = raw(packet.meta.tunnel);
+    if (tunnel >= current_->tunnels.size()) return nullptr;
+    const auto wan = current_->tunnels[tunnel].wan;
+    return wan && *wan < senders_.size() ? senders_[*wan].sender.get() : nullptr;
+}
+
+OutboundWorker::Lane& OutboundWorker::lane_of(TunnelIndex tunnel) noexcept {
+    // Fails closed: only a tunnel that is known to be unprotected goes in the clear.
+    const bool clear = raw(tunnel) < current_->tunnels.size() && !current_->tunnels[raw(tunnel)].is_protected;
+    return clear ? clear_ : protected_;
+}
+
+}  // namespace isthmus::appliance

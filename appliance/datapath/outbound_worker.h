@@ -1,0 +1,107 @@
+// The worker from LAN to WAN: reads TAPs, admits, segments, encapsulates, seals, sends. Owns the outbound SAs and the
+// sessions' send sequence numbers.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "appliance/datapath/published.h"
+#include "appliance/datapath/views.h"
+#include "appliance/datapath/worker_thread.h"
+#include "base/punt.h"
+#include "tunnel/encap_stage.h"
+#include "tunnel/io/wan_sender.h"
+#include "tunnel/offload/segmenter.h"
+
+namespace isthmus::appliance {
+
+/// Memory of one worker: fixed when it is made.
+struct OutboundMemory {
+    std::size_t largest_frame = 1'522;  ///< that is carried in one piece
+    std::size_t slots = 1'024;          ///< frames on their way
+    std::size_t large_blocks = 24;      ///< 64 KiB frames on their way
+};
+
+class OutboundWorker {
+  public:
+    /// Error: a sentence, if the stages need more room than buffers have.
+    [[nodiscard]] static Result<std::unique_ptr<OutboundWorker>, std::string> make(OutboundMemory memory);
+    ~OutboundWorker() { stop(); }
+
+    void start() {
+        thread_.start("isthmus-out", [this] { run(); });
+    }
+    void stop() { thread_.stop(); }
+
+    // Control thread:
+    void publish(std::shared_ptr<const OutboundView> view) {
+        view_.publish(std::move(view));
+        thread_.wakeup().signal();
+    }
+    /// Copies of what the guard wants to see of the LAN side: BPDUs.
+    [[nodiscard]] PuntRings& punted() noexcept { return punted_; }
+    [[nodiscard]] const DropLedger& drops() const noexcept { return ledger_; }
+    [[nodiscard]] const stp_guard::AdmissionCounters& admission() const noexcept { return admission_->counters(); }
+    [[nodiscard]] std::size_t memory() const noexcept { return slots_.memory() + large_.memory(); }
+    [[nodiscard]] std::uint64_t mss_clamped() const noexcept { return mss_->clamped().read(); }
+
+  private:
+    /// Everything behind the segmenter, for tunnels in the clear or for those in ESP.
+    struct Lane {
+        PacketBatch batch;
+        std::optional<Pipeline> pipeline;
+        tunnel::EncapStage* encap = nullptr;
+        tunnel::InnerUdpEncapStage* inner_udp = nullptr;
+        tunnel::InnerIpEncapStage* inner_ip = nullptr;
+        crypto::esp::SealStage* seal = nullptr;
+    };
+    /// One socket's sender and what it needs to outlive.
+    struct Sender {
+        std::shared_ptr<tunnel::io::WanSocket> socket;
+        std::unique_ptr<tunnel::io::WanSender> sender;
+    };
+
+    OutboundWorker(OutboundMemory memory, Overhead room);
+    [[nodiscard]] static Overhead room_needed();
+    [[nodiscard]] Result<void, std::string> build_pipelines(Overhead room);
+
+    void run();
+    void adopt(std::shared_ptr<const OutboundView> view);
+    void adopt_senders();
+    void read_port(std::size_t port, TimePoint now);
+    [[nodiscard]] bool arm_buffers();
+    void process_front(TimePoint now);
+    void segment(PacketBuffer frame, Lane& lane, TimePoint now);
+    void flush(Lane& lane, TimePoint now);
+    void send(PacketBatch& batch);
+    [[nodiscard]] tunnel::io::WanSender* sender_of(const PacketBuffer& packet) noexcept;
+    [[nodiscard]] Lane& lane_of(TunnelIndex tunnel) noexcept;
+
+    Overhead room_;
+    PacketPool slots_;
+    PacketPool large_;
+    DropLedger ledger_;
+    PuntRings punted_;
+    Published<OutboundView> view_;
+    std::shared_ptr<const OutboundView> current_;
+
+    PacketBuffer slot_;   // armed for the next read
+    PacketBuffer block_;  // armed for the next read
+    PacketBatch front_;
+    std::optional<Pipeline> front_pipeline_;
+    stp_guard::AdmissionStage* admission_ = nullptr;
+    tunnel::MssClampStage* mss_ = nullptr;
+    tunnel::Segmenter segmenter_;
+    Lane clear_;
+    Lane protected_;
+    PacketBatch scratch_;
+    std::vector<Sender> senders_;  // as long as current_->wan
+
+    EventSet events_;
+    WorkerThread thread_;
+};
+
+}  // namespace isthmus::appliance

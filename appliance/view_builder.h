@@ -1,0 +1,36 @@
+// From the control thread's objects to what the workers are told.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "appliance/datapath/outbound_worker.h"
+#include "appliance/datapath/views.h"
+#include "appliance/session_control.h"
+#include "appliance/tunnel_control.h"
+#include "base/mtu_budget.h"
+
+namespace isthmus::appliance {
+
+using Tunnels = std::vector<std::unique_ptr<TunnelControl>>;
+using Sessions = std::vector<std::unique_ptr<SessionControl>>;
+
+struct Views {
+    std::shared_ptr<const OutboundView> outbound;
+    std::shared_ptr<const InboundView> inbound;
+};
+
+/// Error: a sentence; nothing is told to the workers then.
+[[nodiscard]] Result<Views, std::string> build_views(const Tunnels& tunnels, const Sessions& sessions);
+
+/// Equal texts mean equal views: what is already told need not be told again.
+[[nodiscard]] std::string publication_key(const Tunnels& tunnels, const Sessions& sessions);
+
+/// What a session's frames may weigh, byte by byte.
+[[nodiscard]] MtuBudget budget_of(const TunnelControl& tunnel, const SessionControl& session);
+
+/// Slots for the largest packets that the configuration can make.
+[[nodiscard]] OutboundMemory outbound_memory(const config::Configuration& config);
+
+}  // namespace isthmus::appliance
