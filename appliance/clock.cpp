@@ -10,6 +10,8 @@ TimePoint boot_now() noexcept {
     return TimePoint(std::chrono::seconds(t.tv_sec) + std::chrono::nanoseconds(t.tv_nsec));
 }
 
-WallTime wall_now() noexcept { return WallTime(std::chrono::seconds(std::time(nullptr))); }
+WallTime wall_now() noexcept {
+    return WallTime(std::chrono::seconds(std::time(nullptr)));
+}
 
 }  // namespace isthmus::appliance

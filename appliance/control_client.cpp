@@ -19,14 +19,17 @@ constexpr int kPatienceMs = 5'000;
 
 std::string why_not_connected(const std::filesystem::path& path, int error) {
     if (error == ENOENT || error == ECONNREFUSED)
-        return "no isthmusd answers at " + path.string() + "; is it running, and is that its control_socket (--socket PATH)?";
-    if (error == EACCES || error == EPERM) return "not allowed to ask isthmusd at " + path.string() + "; try sudo";
+        return "no isthmusd answers at " + path.string() +
+               "; is it running, and is that its control_socket (--socket PATH)?";
+    if (error == EACCES || error == EPERM)
+        return "not allowed to ask isthmusd at " + path.string() + "; try sudo";
     return "cannot connect to " + path.string() + ": " + std::strerror(error);
 }
 
 }  // namespace
 
-Result<nlohmann::json, std::string> ask_daemon(const std::filesystem::path& path, const nlohmann::json& request) {
+Result<nlohmann::json, std::string> ask_daemon(const std::filesystem::path& path,
+                                               const nlohmann::json& request) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     if (path.string().size() >= sizeof address.sun_path)
@@ -43,13 +46,15 @@ Result<nlohmann::json, std::string> ask_daemon(const std::filesystem::path& path
     std::array<char, 65536> chunk;
     while (answer.empty() || answer.back() != '\n') {
         pollfd wait{fd.value(), POLLIN, 0};
-        if (poll(&wait, 1, kPatienceMs) <= 0) return Unexpected("isthmusd at " + path.string() + " does not answer");
+        if (poll(&wait, 1, kPatienceMs) <= 0)
+            return Unexpected("isthmusd at " + path.string() + " does not answer");
         const auto n = recv(fd.value(), chunk.data(), chunk.size(), 0);
         if (n <= 0) return Unexpected("isthmusd at " + path.string() + " closed the connection");
         answer.append(chunk.data(), static_cast<std::size_t>(n));
     }
     auto reply = nlohmann::json::parse(answer, nullptr, false);
-    if (!reply.is_object()) return Unexpected("isthmusd at " + path.string() + " gave an answer that is no JSON object");
+    if (!reply.is_object())
+        return Unexpected("isthmusd at " + path.string() + " gave an answer that is no JSON object");
     if (!reply.value("ok", false)) return Unexpected(reply.value("error", std::string("unknown error")));
     return std::move(reply["result"]);
 }

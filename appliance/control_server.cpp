@@ -35,13 +35,14 @@ class Client : public std::enable_shared_from_this<Client> {
         timer_.async_wait([self = shared_from_this()](ErrorCode error) {
             if (!error) self->socket_.close(error);
         });
-        asio::async_read_until(socket_, input_, '\n', [self = shared_from_this()](ErrorCode error, std::size_t) {
-            if (error) {
-                self->timer_.cancel();
-                return;
-            }
-            self->answer();
-        });
+        asio::async_read_until(socket_, input_, '\n',
+                               [self = shared_from_this()](ErrorCode error, std::size_t) {
+                                   if (error) {
+                                       self->timer_.cancel();
+                                       return;
+                                   }
+                                   self->answer();
+                               });
     }
 
   private:
@@ -50,16 +51,18 @@ class Client : public std::enable_shared_from_this<Client> {
         std::string line;
         std::getline(stream, line);
         output_ = reply_to(line).dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
-        asio::async_write(socket_, asio::buffer(output_), [self = shared_from_this()](ErrorCode error, std::size_t) {
-            self->timer_.cancel();
-            if (!error) self->read();
-        });
+        asio::async_write(socket_, asio::buffer(output_),
+                          [self = shared_from_this()](ErrorCode error, std::size_t) {
+                              self->timer_.cancel();
+                              if (!error) self->read();
+                          });
     }
 
     [[nodiscard]] json reply_to(const std::string& line) const {
         const json request = json::parse(line, nullptr, false);
         if (!request.is_object() || !request.contains("request") || !request["request"].is_string())
-            return {{"ok", false}, {"error", "a request is one line of JSON, as in {\"request\": \"status\"}"}};
+            return {{"ok", false},
+                    {"error", "a request is one line of JSON, as in {\"request\": \"status\"}"}};
         auto result = (*handler_)(request);
         if (!result) return {{"ok", false}, {"error", result.error()}};
         return {{"ok", true}, {"result", std::move(*result)}};
@@ -76,7 +79,9 @@ class Client : public std::enable_shared_from_this<Client> {
 class Listener final : public ControlServer {
   public:
     Listener(asio::io_context& io, std::filesystem::path path, RequestHandler handler)
-        : path_(std::move(path)), acceptor_(io), handler_(std::make_shared<const RequestHandler>(std::move(handler))) {}
+        : path_(std::move(path)),
+          acceptor_(io),
+          handler_(std::make_shared<const RequestHandler>(std::move(handler))) {}
     ~Listener() override {
         std::error_code ignored;
         if (bound_) std::filesystem::remove(path_, ignored);
@@ -85,7 +90,9 @@ class Listener final : public ControlServer {
     Result<void, std::string> open() {
         std::error_code error;
         std::filesystem::create_directories(path_.parent_path(), error);
-        if (error) return Unexpected("control_socket: folder of " + path_.string() + " cannot be made: " + error.message());
+        if (error)
+            return Unexpected("control_socket: folder of " + path_.string() +
+                              " cannot be made: " + error.message());
         if (auto cleared = clear_leftover(); !cleared) return cleared;
         ErrorCode code;
         acceptor_.open(asio::local::stream_protocol(), code);
@@ -95,7 +102,8 @@ class Listener final : public ControlServer {
         umask(before);
         if (!code) bound_ = true;
         if (!code) acceptor_.listen(asio::socket_base::max_listen_connections, code);
-        if (code) return Unexpected("control_socket " + path_.string() + " cannot be opened: " + code.message());
+        if (code)
+            return Unexpected("control_socket " + path_.string() + " cannot be opened: " + code.message());
         accept();
         return {};
     }
@@ -103,12 +111,14 @@ class Listener final : public ControlServer {
   private:
     Result<void, std::string> clear_leftover() {
         if (path_.string().size() >= sizeof(sockaddr_un{}.sun_path))
-            return Unexpected("control_socket " + path_.string() + " is too long; a Unix socket's path has at most 107 bytes");
+            return Unexpected("control_socket " + path_.string() +
+                              " is too long; a Unix socket's path has at most 107 bytes");
         std::error_code error;
         const auto status = std::filesystem::symlink_status(path_, error);
         if (!std::filesystem::exists(status)) return {};
         if (!std::filesystem::is_socket(status))
-            return Unexpected("control_socket " + path_.string() + " is a file that is no socket; remove it or choose another path");
+            return Unexpected("control_socket " + path_.string() +
+                              " is a file that is no socket; remove it or choose another path");
         Socket probe(acceptor_.get_executor());
         ErrorCode code;
         probe.connect(path_.string(), code);
@@ -120,7 +130,8 @@ class Listener final : public ControlServer {
     void accept() {
         acceptor_.async_accept([this](ErrorCode error, Socket socket) {
             if (error == asio::error::operation_aborted) return;
-            if (!error && *count_ < kMaxClients) std::make_shared<Client>(std::move(socket), handler_, count_)->read();
+            if (!error && *count_ < kMaxClients)
+                std::make_shared<Client>(std::move(socket), handler_, count_)->read();
             accept();
         });
     }

@@ -22,9 +22,8 @@ using RequestHandler = std::function<Result<nlohmann::json, std::string>(const n
 class ControlServer {
   public:
     /// Error: one sentence. A socket file left by a daemon that died is replaced; one that answers is not.
-    [[nodiscard]] static Result<std::unique_ptr<ControlServer>, std::string> listen(asio::io_context& io,
-                                                                                    const std::filesystem::path& path,
-                                                                                    RequestHandler handler);
+    [[nodiscard]] static Result<std::unique_ptr<ControlServer>, std::string> listen(
+        asio::io_context& io, const std::filesystem::path& path, RequestHandler handler);
     virtual ~ControlServer() = default;
 };
 

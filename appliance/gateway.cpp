@@ -27,7 +27,8 @@ crypto::esp::Suite first_suite(const config::Configuration& config) {
 
 }  // namespace
 
-Result<std::unique_ptr<Gateway>, std::string> Gateway::open(asio::io_context& io, const config::Configuration& configuration,
+Result<std::unique_ptr<Gateway>, std::string> Gateway::open(asio::io_context& io,
+                                                            const config::Configuration& configuration,
                                                             const StateDirectory& state, Logger logger) {
     std::unique_ptr<Gateway> gateway(new Gateway(io, configuration, state, std::move(logger)));
     auto opened = gateway->open_crypto();
@@ -37,7 +38,8 @@ Result<std::unique_ptr<Gateway>, std::string> Gateway::open(asio::io_context& io
     return gateway;
 }
 
-Gateway::Gateway(asio::io_context& io, const config::Configuration& configuration, const StateDirectory& state, Logger logger)
+Gateway::Gateway(asio::io_context& io, const config::Configuration& configuration,
+                 const StateDirectory& state, Logger logger)
     : io_(io),
       config_(configuration),
       state_(state),
@@ -48,10 +50,12 @@ Gateway::Gateway(asio::io_context& io, const config::Configuration& configuratio
       tick_(io),
       settle_(io) {
     for (std::size_t i = 0; i < config_.tunnels.size(); ++i)
-        tunnels_.push_back(std::make_unique<TunnelControl>(config_.tunnels[i], TunnelIndex(static_cast<std::uint16_t>(i))));
+        tunnels_.push_back(
+            std::make_unique<TunnelControl>(config_.tunnels[i], TunnelIndex(static_cast<std::uint16_t>(i))));
     for (std::size_t i = 0; i < config_.sessions.size(); ++i) {
         const auto& session = config_.sessions[i];
-        sessions_.push_back(std::make_unique<SessionControl>(session, config_.bridges[session.bridge].options.name,
+        sessions_.push_back(std::make_unique<SessionControl>(session,
+                                                             config_.bridges[session.bridge].options.name,
                                                              SessionIndex(static_cast<std::uint32_t>(i))));
     }
     tunnel_conditions_.resize(tunnels_.size());
@@ -60,7 +64,8 @@ Gateway::Gateway(asio::io_context& io, const config::Configuration& configuratio
 }
 
 Result<void, std::string> Gateway::open_crypto() {
-    const auto choice = crypto::io::choose_provider(crypto::io::ProviderWish::automatic, first_suite(config_));
+    const auto choice =
+        crypto::io::choose_provider(crypto::io::ProviderWish::automatic, first_suite(config_));
     if (!choice) return Unexpected(choice.error());
     log_->info("cryptography: {}", choice->why);
     provider_name_ = crypto::name_of(choice->kind);
@@ -80,7 +85,8 @@ Result<void, std::string> Gateway::open_workers() {
     if (!inbound) return Unexpected(inbound.error());
     outbound_ = std::move(*outbound);
     inbound_ = std::move(*inbound);
-    log_->info("packet memory: {} MiB outbound, {} MiB inbound", outbound_->memory() >> 20, inbound_->memory() >> 20);
+    log_->info("packet memory: {} MiB outbound, {} MiB inbound", outbound_->memory() >> 20,
+               inbound_->memory() >> 20);
     return {};
 }
 
@@ -106,12 +112,13 @@ Result<void, std::string> Gateway::open_kernel() {
     if (open_taps == 0 && !sessions_.empty()) return Unexpected(problem);
     if (auto usable = refuse_hopeless_sockets(); !usable) return usable;
 
-    auto control = ControlServer::listen(io_, config_.gateway.control_socket,
-                                         [this](const nlohmann::json& request) -> Result<nlohmann::json, std::string> {
-                                             if (request["request"] == "status") return status();
-                                             return Unexpected("request \"" + request["request"].get<std::string>() +
-                                                               "\" is unknown; this version knows \"status\"");
-                                         });
+    auto control =
+        ControlServer::listen(io_, config_.gateway.control_socket,
+                              [this](const nlohmann::json& request) -> Result<nlohmann::json, std::string> {
+                                  if (request["request"] == "status") return status();
+                                  return Unexpected("request \"" + request["request"].get<std::string>() +
+                                                    "\" is unknown; this version knows \"status\"");
+                              });
     if (!control) return Unexpected(control.error());
     control_ = std::move(*control);
     return {};
@@ -122,7 +129,8 @@ Result<void, std::string> Gateway::refuse_hopeless_sockets() {
     refresh_tunnels();
     for (const auto& tunnel : tunnels_) {
         const Condition condition = tunnel->socket_condition();
-        if (condition.state == RunState::down) return Unexpected("tunnel " + tunnel->config().name + ": " + condition.reason);
+        if (condition.state == RunState::down)
+            return Unexpected("tunnel " + tunnel->config().name + ": " + condition.reason);
     }
     return {};
 }
@@ -130,8 +138,8 @@ Result<void, std::string> Gateway::refuse_hopeless_sockets() {
 void Gateway::start() {
     outbound_->start();
     inbound_->start();
-    log_->info("gateway {} runs: {} bridge(s), {} tunnel(s), {} session(s)", config_.gateway.name, config_.bridges.size(),
-               config_.tunnels.size(), config_.sessions.size());
+    log_->info("gateway {} runs: {} bridge(s), {} tunnel(s), {} session(s)", config_.gateway.name,
+               config_.bridges.size(), config_.tunnels.size(), config_.sessions.size());
     signals_.add(SIGTERM);
     signals_.add(SIGINT);
     signals_.add(SIGHUP);
@@ -146,7 +154,8 @@ void Gateway::stop() {
     outbound_->stop();
     inbound_->stop();
     for (auto& tunnel : tunnels_)
-        if (const auto saved = tunnel->save_replay_floor(); !saved) log_->error("tunnel {}: {}", tunnel->config().name, saved.error());
+        if (const auto saved = tunnel->save_replay_floor(); !saved)
+            log_->error("tunnel {}: {}", tunnel->config().name, saved.error());
     const bridge::Report report = reconciler_->stop();
     for (const auto& step : report.failed) log_->error("{}", step);
     if (netlink_.is_open()) netlink_.release();
@@ -157,7 +166,8 @@ void Gateway::wait_for_signal() {
     signals_.async_wait([this](ErrorCode error, int signal) {
         if (error) return;
         if (signal == SIGHUP) {
-            log_->warn("SIGHUP: this version reads its configuration at start only; restart to apply a change");
+            log_->warn(
+                "SIGHUP: this version reads its configuration at start only; restart to apply a change");
             wait_for_signal();
             return;
         }
@@ -256,7 +266,8 @@ void Gateway::refresh_tunnels() {
     for (auto& tunnel : tunnels_) {
         const auto holder = reconciler_->address_present(tunnel->wan_local().address);
         if (!holder) {
-            log_->error("tunnel {}: cannot look for its address: {}", tunnel->config().name, holder.error().text());
+            log_->error("tunnel {}: cannot look for its address: {}", tunnel->config().name,
+                        holder.error().text());
             continue;
         }
         std::optional<std::uint32_t> mtu;
@@ -275,17 +286,20 @@ Condition Gateway::condition_of(const SessionControl& session) const {
     if (port->state.word != bridge::StateWord::up) return {RunState::down, port->state.reason};
     const TunnelControl& tunnel = *tunnels_[raw(session.tunnel())];
     const Condition carrier = tunnel.condition();
-    if (!carrier.is_up()) return {carrier.state, "tunnel " + tunnel.config().name + " is " + std::string(name_of(carrier.state))};
+    if (!carrier.is_up())
+        return {carrier.state,
+                "tunnel " + tunnel.config().name + " is " + std::string(name_of(carrier.state))};
     return {RunState::up, ""};
 }
 
-void Gateway::log_change(std::string_view what, const std::string& name, const Condition& before, const Condition& now) {
+void Gateway::log_change(std::string_view what, const std::string& name, const Condition& before,
+                         const Condition& now) {
     if (before == now) return;
     if (now.is_up()) {
         log_->info("{} {} is up", what, name);
     } else {
-        log_->log(now.state == RunState::down ? spdlog::level::err : spdlog::level::warn, "{} {} is {}: {}", what, name,
-                  name_of(now.state), now.reason);
+        log_->log(now.state == RunState::down ? spdlog::level::err : spdlog::level::warn, "{} {} is {}: {}",
+                  what, name, name_of(now.state), now.reason);
     }
 }
 
@@ -305,8 +319,8 @@ void Gateway::log_report(const bridge::Report& before) {
             if (port.state.word == bridge::StateWord::up) {
                 log_->info("bridge {}: port {} is up", bridge.name, port.name);
             } else {
-                log_->warn("bridge {}: port {} is {}: {}", bridge.name, port.name, bridge::to_string(port.state.word),
-                           port.state.reason);
+                log_->warn("bridge {}: port {} is {}: {}", bridge.name, port.name,
+                           bridge::to_string(port.state.word), port.state.reason);
             }
         }
     }
@@ -326,8 +340,8 @@ void Gateway::publish() {
 }
 
 nlohmann::json Gateway::status() const {
-    return report_status(StatusSources{config_, tunnels_, sessions_, report_, *outbound_, *inbound_, provider_name_,
-                                       boot_now() - started_, unheard_ike_, unheard_l2tp_});
+    return report_status(StatusSources{config_, tunnels_, sessions_, report_, *outbound_, *inbound_,
+                                       provider_name_, boot_now() - started_, unheard_ike_, unheard_l2tp_});
 }
 
 }  // namespace isthmus::appliance

@@ -25,9 +25,9 @@ namespace isthmus::appliance {
 class Gateway {
   public:
     /// Opens all that needs privileges. Error: one sentence that says what to do.
-    [[nodiscard]] static Result<std::unique_ptr<Gateway>, std::string> open(asio::io_context& io,
-                                                                            const config::Configuration& configuration,
-                                                                            const StateDirectory& state, Logger logger);
+    [[nodiscard]] static Result<std::unique_ptr<Gateway>, std::string> open(
+        asio::io_context& io, const config::Configuration& configuration, const StateDirectory& state,
+        Logger logger);
     ~Gateway() = default;
 
     /// Starts the workers and the timers; io.run() does the rest until SIGTERM or SIGINT.
@@ -38,7 +38,8 @@ class Gateway {
     [[nodiscard]] nlohmann::json status() const;
 
   private:
-    Gateway(asio::io_context& io, const config::Configuration& configuration, const StateDirectory& state, Logger logger);
+    Gateway(asio::io_context& io, const config::Configuration& configuration, const StateDirectory& state,
+            Logger logger);
 
     [[nodiscard]] Result<void, std::string> open_crypto();
     [[nodiscard]] Result<void, std::string> open_workers();
@@ -56,7 +57,8 @@ class Gateway {
     void refresh();
     void refresh_tunnels();
     [[nodiscard]] Condition condition_of(const SessionControl& session) const;
-    void log_change(std::string_view what, const std::string& name, const Condition& before, const Condition& now);
+    void log_change(std::string_view what, const std::string& name, const Condition& before,
+                    const Condition& now);
     void log_report(const bridge::Report& before);
     void publish();
 

@@ -25,7 +25,8 @@ class JournalSink final : public spdlog::sinks::base_sink<std::mutex> {
         address.sun_family = AF_UNIX;
         constexpr std::string_view kPath = "/run/systemd/journal/socket";
         kPath.copy(address.sun_path, sizeof address.sun_path - 1);
-        if (!fd || connect(fd.value(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) return nullptr;
+        if (!fd || connect(fd.value(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
+            return nullptr;
         return std::make_shared<JournalSink>(std::move(fd));
     }
     explicit JournalSink(FileDescriptor fd) : fd_(std::move(fd)) {}

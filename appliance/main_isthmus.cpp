@@ -41,7 +41,8 @@ int sa_init(const std::string& file, const std::string& tunnel) {
     if (!report) return fail(report.error());
     for (const auto& line : report->made) std::cout << "made " << line << '\n';
     for (const auto& line : report->refused) std::cerr << "isthmus: " << line << '\n';
-    if (report->made.empty() && report->refused.empty()) std::cout << "no tunnel has manual keys: nothing to do\n";
+    if (report->made.empty() && report->refused.empty())
+        std::cout << "no tunnel has manual keys: nothing to do\n";
     return report->refused.empty() ? 0 : 1;
 }
 
@@ -54,7 +55,8 @@ int main(int argc, char** argv) {
 
     std::string socket = "/run/isthmus/isthmus.sock";
     bool as_json = false;
-    CLI::App* status_command = app.add_subcommand("status", "tunnels, SAs, sessions, bridges: state, counters, drops by name");
+    CLI::App* status_command =
+        app.add_subcommand("status", "tunnels, SAs, sessions, bridges: state, counters, drops by name");
     status_command->add_option("--socket", socket, "the daemon's control_socket")->capture_default_str();
     status_command->add_flag("--json", as_json, "one JSON object instead of text");
 
@@ -62,8 +64,10 @@ int main(int argc, char** argv) {
     std::string tunnel;
     CLI::App* sa_command = app.add_subcommand("sa", "security associations");
     sa_command->require_subcommand(1);
-    CLI::App* init_command = sa_command->add_subcommand(
-        "init", "first use of manual keys: makes the state files that keep any sequence number from being used twice");
+    CLI::App* init_command =
+        sa_command->add_subcommand("init",
+                                   "first use of manual keys: makes the state files that keep any sequence "
+                                   "number from being used twice");
     init_command->add_option("--config", file, "the daemon's configuration")->capture_default_str();
     init_command->add_option("--tunnel", tunnel, "this tunnel only");
 

@@ -53,7 +53,8 @@ int main(int argc, char** argv) {
     std::string file = "/etc/isthmus/isthmus.toml";
     bool check_only = false;
     app.add_option("--config", file, "configuration (docs/configuration.md)")->capture_default_str();
-    app.add_flag("--check", check_only, "read the configuration, say what is wrong with it, and stop: 0 good, 2 refused");
+    app.add_flag("--check", check_only,
+                 "read the configuration, say what is wrong with it, and stop: 0 good, 2 refused");
     app.set_version_flag("--version", std::string("isthmusd ") + std::string(kVersion));
     CLI11_PARSE(app, argc, argv);
 

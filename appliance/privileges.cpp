@@ -22,7 +22,9 @@ struct Capabilities {
     std::array<__user_cap_data_struct, 2> data{};
 };
 
-std::string system_error() { return std::strerror(errno); }
+std::string system_error() {
+    return std::strerror(errno);
+}
 
 }  // namespace
 
@@ -33,7 +35,8 @@ Result<void, std::string> check_privileges() {
     constexpr std::uint32_t kNeeded = 1U << CAP_NET_ADMIN | 1U << CAP_NET_RAW;
     if ((caps.data[0].effective & kNeeded) != kNeeded)
         return Unexpected<std::string>(
-            "isthmusd needs CAP_NET_ADMIN and CAP_NET_RAW to make bridges, TAPs and raw sockets; run it as root or through "
+            "isthmusd needs CAP_NET_ADMIN and CAP_NET_RAW to make bridges, TAPs and raw sockets; run it as "
+            "root or through "
             "its systemd unit");
     return {};
 }

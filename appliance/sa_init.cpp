@@ -5,7 +5,8 @@
 
 namespace isthmus::appliance {
 
-Result<SaInitReport, std::string> initialise_sas(const config::Configuration& configuration, const std::string& only) {
+Result<SaInitReport, std::string> initialise_sas(const config::Configuration& configuration,
+                                                 const std::string& only) {
     const auto state = StateDirectory::open(configuration.gateway.state_dir, configuration.gateway.name);
     if (!state) return Unexpected(state.error());
     SaInitReport report;
@@ -17,10 +18,12 @@ Result<SaInitReport, std::string> initialise_sas(const config::Configuration& co
         for (const auto direction : {crypto::esp::SaDirection::out, crypto::esp::SaDirection::in}) {
             const bool out = direction == crypto::esp::SaDirection::out;
             const crypto::esp::SaOptions& options = out ? tunnel.esp->out : tunnel.esp->in;
-            const auto made = crypto::io::initialise_sequence_file(state->path(), crypto::esp::identity_of(options, direction));
+            const auto made = crypto::io::initialise_sequence_file(
+                state->path(), crypto::esp::identity_of(options, direction));
             const std::string sa = "tunnel " + tunnel.name + ", SA " + (out ? "out" : "in") + ": ";
             if (made) {
-                report.made.push_back(sa + crypto::io::sequence_file_path(state->path(), direction, options.spi).string());
+                report.made.push_back(
+                    sa + crypto::io::sequence_file_path(state->path(), direction, options.spi).string());
             } else {
                 report.refused.push_back(sa + made.error());
             }

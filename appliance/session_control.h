@@ -27,7 +27,9 @@ class SessionControl {
     [[nodiscard]] const config::SessionConfig& config() const noexcept { return config_; }
     [[nodiscard]] const std::string& bridge() const noexcept { return bridge_; }
     [[nodiscard]] SessionIndex index() const noexcept { return index_; }
-    [[nodiscard]] TunnelIndex tunnel() const noexcept { return TunnelIndex(static_cast<std::uint16_t>(config_.tunnel)); }
+    [[nodiscard]] TunnelIndex tunnel() const noexcept {
+        return TunnelIndex(static_cast<std::uint16_t>(config_.tunnel));
+    }
     [[nodiscard]] const std::shared_ptr<bridge::Tap>& tap() const noexcept { return tap_; }
 
     /// Frames cross while it is up; until then both directions are blocked.

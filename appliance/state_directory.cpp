@@ -22,7 +22,8 @@ std::string holder_of(int lock) {
 
 }  // namespace
 
-Result<StateDirectory, std::string> StateDirectory::open(const std::filesystem::path& path, const std::string& gateway) {
+Result<StateDirectory, std::string> StateDirectory::open(const std::filesystem::path& path,
+                                                         const std::string& gateway) {
     std::error_code error;
     const bool made = std::filesystem::create_directories(path, error);
     if (error) return Unexpected("state_dir " + path.string() + " cannot be made: " + error.message());
@@ -36,7 +37,8 @@ Result<StateDirectory, std::string> StateDirectory::open(const std::filesystem::
                           " may be written by others; it must belong to the daemon's user with mode 0700");
 
     FileDescriptor lock(::open((path / "lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-    if (!lock) return Unexpected("state_dir " + path.string() + " cannot be written: " + std::strerror(errno));
+    if (!lock)
+        return Unexpected("state_dir " + path.string() + " cannot be written: " + std::strerror(errno));
     if (flock(lock.value(), LOCK_EX | LOCK_NB) != 0)
         return Unexpected("state_dir " + path.string() + " is in use by " + holder_of(lock.value()) +
                           "; stop it first, or give this gateway a state_dir of its own");

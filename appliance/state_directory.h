@@ -19,7 +19,8 @@ class StateDirectory {
     [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
 
   private:
-    StateDirectory(std::filesystem::path path, FileDescriptor lock) : path_(std::move(path)), lock_(std::move(lock)) {}
+    StateDirectory(std::filesystem::path path, FileDescriptor lock)
+        : path_(std::move(path)), lock_(std::move(lock)) {}
     std::filesystem::path path_;
     FileDescriptor lock_;
 };

@@ -33,12 +33,15 @@ json drops_of(const TrafficCounters& counters) {
 }
 
 json traffic_of(const TrafficCounters& counters) {
-    return {{"packets", counters.packets.read()}, {"bytes", counters.bytes.read()}, {"drops", drops_of(counters)}};
+    return {{"packets", counters.packets.read()},
+            {"bytes", counters.bytes.read()},
+            {"drops", drops_of(counters)}};
 }
 
 /// Sums b into a, by reason.
 void add_drops(json& a, const json& b) {
-    for (const auto& [name, count] : b.items()) a[name] = a.value(name, std::uint64_t{0}) + count.get<std::uint64_t>();
+    for (const auto& [name, count] : b.items())
+        a[name] = a.value(name, std::uint64_t{0}) + count.get<std::uint64_t>();
 }
 
 json bridge_json(const bridge::BridgeReport& bridge) {
@@ -96,7 +99,8 @@ json mtu_json(const TunnelControl& tunnel, const SessionControl& session) {
 }
 
 std::string carries(const TunnelControl& tunnel) {
-    std::string text = tunnel.config().options.encapsulation == tunnel::Encapsulation::udp ? "L2TPv3/UDP" : "L2TPv3/IP";
+    std::string text =
+        tunnel.config().options.encapsulation == tunnel::Encapsulation::udp ? "L2TPv3/UDP" : "L2TPv3/IP";
     if (!tunnel.is_protected()) return text + ", in the clear";
     const config::EspConfig& esp = *tunnel.config().esp;
     text += esp.mode == crypto::esp::Mode::tunnel ? " in ESP tunnel mode" : " in ESP";
@@ -151,7 +155,8 @@ json session_json(const SessionControl& session, const TunnelControl& tunnel) {
                {"in", traffic_of(*session.in)}};
     if (session.tap()) {
         entry["offloads"] = session.tap()->offloads().text();
-        if (const auto refused = session.tap()->offloads().refused(); !refused.empty()) entry["offloads_refused"] = refused;
+        if (const auto refused = session.tap()->offloads().refused(); !refused.empty())
+            entry["offloads_refused"] = refused;
     }
     put_condition(entry, session.condition);
     return entry;
@@ -159,7 +164,8 @@ json session_json(const SessionControl& session, const TunnelControl& tunnel) {
 
 json link_local_json(const StatusSources& s) {
     return {{"bpdus_kept_from_tunnel", s.outbound.admission().bpdus()},
-            {"bpdus_refused_from_tunnel", s.inbound.admission(true).bpdus() + s.inbound.admission(false).bpdus()}};
+            {"bpdus_refused_from_tunnel",
+             s.inbound.admission(true).bpdus() + s.inbound.admission(false).bpdus()}};
 }
 
 /// Drops that were booked to no tunnel or session: all of the workers' minus the scopes'.
@@ -167,7 +173,8 @@ json unscoped_drops(const StatusSources& s) {
     json drops = json::object();
     for (std::size_t i = 1; i < kDropReasonCount; ++i) {
         const auto reason = static_cast<DropReason>(i);
-        std::uint64_t total = s.outbound.drops().total().dropped_for(reason) + s.inbound.drops().total().dropped_for(reason);
+        std::uint64_t total =
+            s.outbound.drops().total().dropped_for(reason) + s.inbound.drops().total().dropped_for(reason);
         std::uint64_t scoped = 0;
         for (const auto& t : s.tunnels) scoped += t->out->dropped_for(reason) + t->in->dropped_for(reason);
         for (const auto& x : s.sessions) scoped += x->out->dropped_for(reason) + x->in->dropped_for(reason);

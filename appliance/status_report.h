@@ -21,7 +21,7 @@ struct StatusSources {
     const InboundWorker& inbound;
     const std::string& crypto_provider;
     Duration uptime;
-    std::uint64_t unheard_ike = 0;   ///< messages for a control plane that static tunnels do not have
+    std::uint64_t unheard_ike = 0;  ///< messages for a control plane that static tunnels do not have
     std::uint64_t unheard_l2tp = 0;
 };
 

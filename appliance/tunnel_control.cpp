@@ -40,7 +40,8 @@ Result<void, std::string> TunnelControl::make_inbound(const std::filesystem::pat
 void TunnelControl::open_socket(WanSockets& sockets, std::optional<std::uint32_t> interface_mtu) {
     if (!interface_mtu) {
         socket_.reset();
-        socket_condition_ = {RunState::waiting, "address " + wan_local().address.text() + " is on no interface yet"};
+        socket_condition_ = {RunState::waiting,
+                             "address " + wan_local().address.text() + " is on no interface yet"};
         return;
     }
     path_mtu_ = config_.path_mtu.value_or(*interface_mtu);
@@ -71,7 +72,8 @@ Result<void, std::string> TunnelControl::save_replay_floor() {
 Condition TunnelControl::condition() const {
     if (!key_problem_.empty()) return {RunState::down, key_problem_};
     if (is_protected() && (outbound_sa_->stopped_by_bug() || inbound_sa_->stopped_by_bug()))
-        return {RunState::down, "an SA stopped itself: a sequence number was about to be used twice; please report this"};
+        return {RunState::down,
+                "an SA stopped itself: a sequence number was about to be used twice; please report this"};
     if (is_protected() && sequence_->exhausted() && outbound_sa_->last_sequence() == outbound_sa_->limit())
         return {RunState::down, "the outbound SA has used its last sequence number; give it new keys"};
     return socket_condition_;
@@ -79,7 +81,8 @@ Condition TunnelControl::condition() const {
 
 WanProtocol TunnelControl::wan_protocol() const noexcept {
     if (config_.esp)
-        return config_.esp->encapsulation == config::EspEncapsulation::udp ? WanProtocol::udp : WanProtocol::esp;
+        return config_.esp->encapsulation == config::EspEncapsulation::udp ? WanProtocol::udp
+                                                                           : WanProtocol::esp;
     return config_.options.encapsulation == tunnel::Encapsulation::udp ? WanProtocol::udp : WanProtocol::l2tp;
 }
 

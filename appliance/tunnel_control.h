@@ -41,7 +41,8 @@ class TunnelControl {
     [[nodiscard]] Condition condition() const;
     [[nodiscard]] const Condition& socket_condition() const noexcept { return socket_condition_; }
     [[nodiscard]] bool wants_keepalives() const noexcept {
-        return config_.esp && config_.esp->encapsulation == config::EspEncapsulation::udp && config_.esp->keepalive_seconds > 0;
+        return config_.esp && config_.esp->encapsulation == config::EspEncapsulation::udp &&
+               config_.esp->keepalive_seconds > 0;
     }
     void count_keepalive() noexcept { ++keepalives_; }
     [[nodiscard]] std::uint64_t keepalives() const noexcept { return keepalives_; }
@@ -54,8 +55,12 @@ class TunnelControl {
     [[nodiscard]] Endpoint wan_local() const;
     [[nodiscard]] Endpoint wan_remote() const;
     [[nodiscard]] const std::shared_ptr<tunnel::io::WanSocket>& socket() const noexcept { return socket_; }
-    [[nodiscard]] const std::shared_ptr<crypto::esp::OutboundSa>& outbound_sa() const noexcept { return outbound_sa_; }
-    [[nodiscard]] const std::shared_ptr<crypto::esp::InboundSa>& inbound_sa() const noexcept { return inbound_sa_; }
+    [[nodiscard]] const std::shared_ptr<crypto::esp::OutboundSa>& outbound_sa() const noexcept {
+        return outbound_sa_;
+    }
+    [[nodiscard]] const std::shared_ptr<crypto::esp::InboundSa>& inbound_sa() const noexcept {
+        return inbound_sa_;
+    }
 
     const std::shared_ptr<TrafficCounters> out = std::make_shared<TrafficCounters>();
     const std::shared_ptr<TrafficCounters> in = std::make_shared<TrafficCounters>();

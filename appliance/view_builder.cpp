@@ -57,7 +57,8 @@ std::shared_ptr<const tunnel::InnerUdpTable> inner_udp_table(const Tunnels& tunn
         inner.remote = options.remote;
         // In transport mode inside UDP a NAT may have rewritten the addresses that the checksum covers.
         const config::EspConfig& esp = *t->config().esp;
-        inner.verify_checksum = esp.mode == crypto::esp::Mode::tunnel || esp.encapsulation == config::EspEncapsulation::raw;
+        inner.verify_checksum =
+            esp.mode == crypto::esp::Mode::tunnel || esp.encapsulation == config::EspEncapsulation::raw;
         (*table)[raw(t->index())] = inner;
     }
     return table;
@@ -83,7 +84,8 @@ std::shared_ptr<const stp_guard::AdmissionTable> admission_table(const Sessions&
     return table;
 }
 
-std::shared_ptr<const tunnel::MssClampStage::Table> mss_table(const Tunnels& tunnels, const Sessions& sessions) {
+std::shared_ptr<const tunnel::MssClampStage::Table> mss_table(const Tunnels& tunnels,
+                                                              const Sessions& sessions) {
     auto table = std::make_shared<tunnel::MssClampStage::Table>();
     for (const auto& s : sessions)
         table->push_back(tunnel::MssLimits::for_mtu(budget_of(*tunnels[raw(s->tunnel())], *s).ip_mtu));
@@ -112,7 +114,8 @@ std::vector<WanPort> wan_ports(const Tunnels& tunnels, std::vector<std::optional
     place.assign(tunnels.size(), std::nullopt);
     for (const auto& t : tunnels) {
         if (!t->socket()) continue;
-        const auto known = std::find_if(ports.begin(), ports.end(), [&](const WanPort& p) { return p.socket == t->socket(); });
+        const auto known = std::find_if(ports.begin(), ports.end(),
+                                        [&](const WanPort& p) { return p.socket == t->socket(); });
         const auto at = static_cast<std::size_t>(known - ports.begin());
         if (known == ports.end()) {
             ports.push_back({t->socket(), nullptr});
@@ -121,12 +124,13 @@ std::vector<WanPort> wan_ports(const Tunnels& tunnels, std::vector<std::optional
         peers[at][raw(t->index())] = t->wan_remote();
         place[raw(t->index())] = at;
     }
-    for (std::size_t i = 0; i < ports.size(); ++i) ports[i].peers = std::make_shared<tunnel::io::PeerTable>(peers[i]);
+    for (std::size_t i = 0; i < ports.size(); ++i)
+        ports[i].peers = std::make_shared<tunnel::io::PeerTable>(peers[i]);
     return ports;
 }
 
-std::shared_ptr<const OutboundView> outbound_view(const CommonView& common, const Tunnels& tunnels, const Sessions& sessions,
-                                                  const std::vector<WanPort>& wan,
+std::shared_ptr<const OutboundView> outbound_view(const CommonView& common, const Tunnels& tunnels,
+                                                  const Sessions& sessions, const std::vector<WanPort>& wan,
                                                   const std::vector<std::optional<std::size_t>>& place) {
     auto view = std::make_shared<OutboundView>();
     static_cast<CommonView&>(*view) = common;
@@ -145,8 +149,8 @@ std::shared_ptr<const OutboundView> outbound_view(const CommonView& common, cons
     return view;
 }
 
-std::shared_ptr<const InboundView> inbound_view(const CommonView& common, const Tunnels& tunnels, const Sessions& sessions,
-                                                const std::vector<WanPort>& wan,
+std::shared_ptr<const InboundView> inbound_view(const CommonView& common, const Tunnels& tunnels,
+                                                const Sessions& sessions, const std::vector<WanPort>& wan,
                                                 const std::vector<std::optional<std::size_t>>& place) {
     auto view = std::make_shared<InboundView>();
     static_cast<CommonView&>(*view) = common;
@@ -173,13 +177,15 @@ Result<Views, std::string> build_views(const Tunnels& tunnels, const Sessions& s
     if (!common) return Unexpected(common.error());
     std::vector<std::optional<std::size_t>> place;
     const auto wan = wan_ports(tunnels, place);
-    return Views{outbound_view(*common, tunnels, sessions, wan, place), inbound_view(*common, tunnels, sessions, wan, place)};
+    return Views{outbound_view(*common, tunnels, sessions, wan, place),
+                 inbound_view(*common, tunnels, sessions, wan, place)};
 }
 
 std::string publication_key(const Tunnels& tunnels, const Sessions& sessions) {
     std::ostringstream key;
     for (const auto& t : tunnels)
-        key << t->socket().get() << ' ' << t->path_mtu() << ' ' << t->outbound_sa().get() << ' ' << t->inbound_sa().get() << '\n';
+        key << t->socket().get() << ' ' << t->path_mtu() << ' ' << t->outbound_sa().get() << ' '
+            << t->inbound_sa().get() << '\n';
     for (const auto& s : sessions) key << s->tap().get() << ' ' << s->condition.is_up() << '\n';
     return key.str();
 }

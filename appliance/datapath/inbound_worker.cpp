@@ -35,8 +35,10 @@ Result<void, std::string> InboundWorker::build_pipelines() {
         std::vector<std::unique_ptr<Stage>> stages;
         if (i == 1) {
             auto open = std::make_unique<crypto::esp::OpenStage>();
-            auto inner_ip = std::make_unique<tunnel::InnerIpDecapStage>(std::make_shared<tunnel::InnerIpTable>());
-            auto inner_udp = std::make_unique<tunnel::InnerUdpDecapStage>(std::make_shared<tunnel::InnerUdpTable>());
+            auto inner_ip =
+                std::make_unique<tunnel::InnerIpDecapStage>(std::make_shared<tunnel::InnerIpTable>());
+            auto inner_udp =
+                std::make_unique<tunnel::InnerUdpDecapStage>(std::make_shared<tunnel::InnerUdpTable>());
             lane.open = open.get();
             lane.inner_ip = inner_ip.get();
             lane.inner_udp = inner_udp.get();
@@ -45,7 +47,8 @@ Result<void, std::string> InboundWorker::build_pipelines() {
             stages.push_back(std::move(inner_udp));
         }
         auto decap = std::make_unique<tunnel::DecapStage>(*no_sessions, punted_);
-        auto admission = std::make_unique<stp_guard::AdmissionStage>(stp_guard::Direction::from_tunnel, &punted_);
+        auto admission =
+            std::make_unique<stp_guard::AdmissionStage>(stp_guard::Direction::from_tunnel, &punted_);
         auto mss = std::make_unique<tunnel::MssClampStage>();
         lane.decap = decap.get();
         lane.admission = admission.get();
@@ -108,8 +111,8 @@ void InboundWorker::adopt_receivers() {
             next.push_back(std::move(*same));
             receivers_.erase(same);
         } else {
-            next.push_back({port.socket, std::make_unique<tunnel::io::WanReceiver>(*port.socket, blocks_,
-                                                                                   tunnel::io::WanReceiverOptions{})});
+            next.push_back({port.socket, std::make_unique<tunnel::io::WanReceiver>(
+                                             *port.socket, blocks_, tunnel::io::WanReceiverOptions{})});
         }
     }
     receivers_ = std::move(next);
@@ -150,7 +153,8 @@ void InboundWorker::classify_udp4500() noexcept {
             case crypto::esp::Udp4500Kind::runt: packet.meta.drop = DropReason::esp_truncated; break;
             case crypto::esp::Udp4500Kind::ike: {
                 const Bytes message = Bytes(packet.data()).subspan(crypto::esp::kNonEspMarkerSize);
-                const bool taken = punted_.offer(PuntClass::ike, kNoTunnel, kNoSession, *packet.meta.path, message);
+                const bool taken =
+                    punted_.offer(PuntClass::ike, kNoTunnel, kNoSession, *packet.meta.path, message);
                 packet.meta.drop = taken ? DropReason::none : DropReason::punt_overflow;
                 if (taken) packet = PacketBuffer();
                 break;
@@ -169,7 +173,8 @@ void InboundWorker::TapSink::on_frame(const tunnel::GatheredFrame& frame) noexce
     }
     const DropReason refused = taps[session]->write(frame.offload, frame.pieces);
     if (refused == DropReason::none) return;
-    for (std::uint16_t n = 0; n < frame.packets; ++n) worker_.ledger_.count(refused, frame.tunnel, frame.session);
+    for (std::uint16_t n = 0; n < frame.packets; ++n)
+        worker_.ledger_.count(refused, frame.tunnel, frame.session);
 }
 
 }  // namespace isthmus::appliance

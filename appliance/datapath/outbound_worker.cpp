@@ -15,7 +15,8 @@ constexpr int kFramesPerTurn = 128;
 }  // namespace
 
 Overhead OutboundWorker::room_needed() {
-    return Overhead{tunnel::kMaxDataHeaderSize + tunnel::UdpHeader::kSize + tunnel::InnerIpHeader::kIpv6Size, 0} +
+    return Overhead{tunnel::kMaxDataHeaderSize + tunnel::UdpHeader::kSize + tunnel::InnerIpHeader::kIpv6Size,
+                    0} +
            crypto::esp::largest_overhead();
 }
 
@@ -56,8 +57,10 @@ Result<void, std::string> OutboundWorker::build_pipelines(Overhead room) {
         lane->encap = encap.get();
         stages.push_back(std::move(encap));
         if (lane == &protected_) {
-            auto inner_udp = std::make_unique<tunnel::InnerUdpEncapStage>(std::make_shared<tunnel::InnerUdpTable>());
-            auto inner_ip = std::make_unique<tunnel::InnerIpEncapStage>(std::make_shared<tunnel::InnerIpTable>());
+            auto inner_udp =
+                std::make_unique<tunnel::InnerUdpEncapStage>(std::make_shared<tunnel::InnerUdpTable>());
+            auto inner_ip =
+                std::make_unique<tunnel::InnerIpEncapStage>(std::make_shared<tunnel::InnerIpTable>());
             auto seal = std::make_unique<crypto::esp::SealStage>();
             lane->inner_udp = inner_udp.get();
             lane->inner_ip = inner_ip.get();

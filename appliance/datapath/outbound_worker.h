@@ -44,7 +44,9 @@ class OutboundWorker {
     /// Copies of what the guard wants to see of the LAN side: BPDUs.
     [[nodiscard]] PuntRings& punted() noexcept { return punted_; }
     [[nodiscard]] const DropLedger& drops() const noexcept { return ledger_; }
-    [[nodiscard]] const stp_guard::AdmissionCounters& admission() const noexcept { return admission_->counters(); }
+    [[nodiscard]] const stp_guard::AdmissionCounters& admission() const noexcept {
+        return admission_->counters();
+    }
     [[nodiscard]] std::size_t memory() const noexcept { return slots_.memory() + large_.memory(); }
     [[nodiscard]] std::uint64_t mss_clamped() const noexcept { return mss_->clamped().read(); }
 

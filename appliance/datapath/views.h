@@ -22,13 +22,13 @@ namespace isthmus::appliance {
 
 /// What both directions need.
 struct CommonView {
-    std::shared_ptr<const tunnel::SessionTable> sessions;  ///< never null
+    std::shared_ptr<const tunnel::SessionTable> sessions;    ///< never null
     std::shared_ptr<const tunnel::InnerUdpTable> inner_udp;  ///< never null
     std::shared_ptr<const tunnel::InnerIpTable> inner_ip;    ///< never null
     std::shared_ptr<const stp_guard::AdmissionTable> admission;
     std::shared_ptr<const tunnel::MssClampStage::Table> mss_limits;
-    std::vector<TrafficCounters*> tunnel_drops;   ///< of this direction, by TunnelIndex
-    std::vector<TrafficCounters*> session_drops;  ///< by SessionIndex
+    std::vector<TrafficCounters*> tunnel_drops;            ///< of this direction, by TunnelIndex
+    std::vector<TrafficCounters*> session_drops;           ///< by SessionIndex
     std::vector<std::shared_ptr<TrafficCounters>> owners;  ///< of all counters that this view points to
 };
 

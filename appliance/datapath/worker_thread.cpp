@@ -19,7 +19,9 @@ void EventSet::add(int fd, std::uint32_t key) {
         throw std::runtime_error("cannot watch a descriptor: kernel limit on epoll watches");
 }
 
-void EventSet::remove(int fd) noexcept { epoll_ctl(epoll_.value(), EPOLL_CTL_DEL, fd, nullptr); }
+void EventSet::remove(int fd) noexcept {
+    epoll_ctl(epoll_.value(), EPOLL_CTL_DEL, fd, nullptr);
+}
 
 std::span<const std::uint32_t> EventSet::poll(bool wait) noexcept {
     const int n = epoll_wait(epoll_.value(), events_.data(), kMost, wait ? -1 : 0);

@@ -80,7 +80,8 @@ TEST_CASE("a socket that another daemon answers is left alone, one that nobody a
     CHECK_FALSE(std::filesystem::exists(path));
     {
         // What a daemon leaves that was killed: a socket file without a listener.
-        asio::local::stream_protocol::acceptor dead(io, asio::local::stream_protocol::endpoint(path.string()));
+        asio::local::stream_protocol::acceptor dead(io,
+                                                    asio::local::stream_protocol::endpoint(path.string()));
         dead.close();
     }
     REQUIRE(std::filesystem::exists(path));
@@ -91,8 +92,8 @@ TEST_CASE("a file in the control socket's place is not removed") {
     const test::TemporaryFolder folder;
     const auto path = folder.write("isthmus.sock", "precious");
     asio::io_context io;
-    const auto opened =
-        ControlServer::listen(io, path, [](const json&) -> Result<json, std::string> { return json::object(); });
+    const auto opened = ControlServer::listen(
+        io, path, [](const json&) -> Result<json, std::string> { return json::object(); });
     REQUIRE_FALSE(opened);
     CHECK(opened.error().find("is a file that is no socket") != std::string::npos);
     CHECK(std::filesystem::exists(path));
