@@ -1,4 +1,4 @@
-// The status object of the control socket (docs/status.md has its fields).
+// The status object of the control socket (docs/operations.md has its fields).
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
