@@ -24,7 +24,7 @@ json small_status() {
 }],
         "sessions": [{"name": "vlans", "state": "up", "tunnel": "cloud", "bridge": "br-dc", "interface": "ist-vlans",
                       "vlans": "10,20", "out": {"drops": {"storm_limit": 9}}, "in": {}}]
-})");
+})json");
 }
 
 bool has(const std::string& text, const std::string& part) {
