@@ -26,7 +26,7 @@ std::uint32_t segments_of(const PacketBuffer& packet) noexcept {
 
 void AdmissionStage::process(PacketBatch& batch, TimePoint now) noexcept {
     for (PacketBuffer& packet : batch) {
-        if (packet.meta.drop == DropReason::none) packet.meta.drop = verdict(packet, now);
+        if (packet && packet.meta.drop == DropReason::none) packet.meta.drop = verdict(packet, now);
     }
 }
 
