@@ -27,12 +27,9 @@ bool set_int(int fd, int level, int name, int value) noexcept {
 
 std::string protocol_words(WanProtocol protocol) {
     switch (protocol) {
-        case WanProtocol::udp:
-            return "UDP";
-        case WanProtocol::esp:
-            return "IP protocol 50 (ESP)";
-        case WanProtocol::l2tp:
-            return "IP protocol 115 (L2TPv3)";
+        case WanProtocol::udp: return "UDP";
+        case WanProtocol::esp: return "IP protocol 50 (ESP)";
+        case WanProtocol::l2tp: return "IP protocol 115 (L2TPv3)";
     }
     return {};
 }
@@ -95,7 +92,8 @@ Result<WanSocket, WanSocketError> WanSocket::open(const WanSocketOptions& option
 
 Result<void, WanSocketError> WanSocket::set_options(const WanSocketOptions& options) {
     if (local_.address.is_v6()) {
-        if (!set_int(fd_, IPPROTO_IPV6, IPV6_V6ONLY, 1))
+        // Raw sockets have no such option: they are of one family anyway.
+        if (protocol_ == WanProtocol::udp && !set_int(fd_, IPPROTO_IPV6, IPV6_V6ONLY, 1))
             return Unexpected(option_error("IPV6_V6ONLY", errno));
         if (!set_int(fd_, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE))
             return Unexpected(option_error("IPV6_MTU_DISCOVER", errno));
