@@ -208,10 +208,9 @@ void WanSender::send_singly(PacketBatch& batch, const Message& run, int error, i
         single = {first, 1, static_cast<std::uint32_t>(arrays_->vectors[first].iov_len), run.to};
         fill_header(arrays_->single_headers[i], arrays_->single_controls[i], single, traffic_class, 0);
     }
-    const std::uint64_t before = counters_.packets.read();
     flush(batch, {arrays_->single_headers.data(), arrays_->single_messages.data(), run.count}, patience_ms);
-    // If not one went singly either, the run was not what the kernel minded.
-    if (counters_.packets.read() == before) return;
+    // If the first did not go singly either, the run was not what the kernel minded (the last may be shorter, and fit).
+    if (batch[arrays_->order[run.first]].meta.drop != DropReason::none) return;
     counters_.run_refusals.add();
     rest_ = kRestBatches;
     if (!noticed_) notice_.store(error, std::memory_order_relaxed);

@@ -223,12 +223,12 @@ TEST_CASE("a run whose packets are too large singly too is no reason to rest") {
     Bench b;
     b.calls.largest = 900;
     b.packets(3, 1000);
-    b.packet(500);
+    b.packet(500);  // last of the run, and small enough by itself
     b.packet(500);
     b.send();
     CHECK(b.drops(DropReason::exceeds_path_mtu) == 3);
-    // the shorter last packet of the run went singly: the run itself counts as refused
     CHECK(b.sender.counters().packets.read() == 2);
+    CHECK(b.sender.counters().run_refusals.read() == 0);
 
     Bench c;
     c.calls.largest = 900;

@@ -1,7 +1,12 @@
 #include "tunnel/io/wan_socket.h"
 
 #include <arpa/inet.h>
+#include <net/if.h>
+#include <sched.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
+
+#include <thread>
 
 #include "tests/tunnel/packets.h"
 #include "tunnel/io/socket_address.h"
@@ -26,9 +31,25 @@ WanSocketOptions on(const char* address, WanProtocol protocol = WanProtocol::udp
     options.local = {ip(address), port};
     return options;
 }
-bool may_open_raw_sockets() {
-    const auto socket = WanSocket::open(on("127.0.0.1", WanProtocol::l2tp));
-    return socket || socket.error().kind != WanSocketError::Kind::not_permitted;
+/// Runs f in a network namespace of its own, with nothing but a loopback interface that is up: raw sockets there see
+/// no packets of other programs. False: that is not permitted here, and f was not run.
+template <class F>
+bool in_own_network(F f) {
+    bool ran = false;
+    std::thread([&] {
+        if (::unshare(CLONE_NEWNET) != 0) return;
+        const int fd = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        ifreq request{};
+        std::strcpy(request.ifr_name, "lo");
+        request.ifr_flags = IFF_UP | IFF_RUNNING;
+        const bool up = ::ioctl(fd, SIOCSIFFLAGS, &request) == 0;
+        ::close(fd);
+        if (!up) return;
+        f();
+        ran = true;
+    }).join();
+    if (!ran) MESSAGE("skipped: needs CAP_NET_RAW and CAP_SYS_ADMIN");
+    return ran;
 }
 
 /// Two sockets of one host; what one sends the other receives.
@@ -191,37 +212,60 @@ TEST_CASE("a datagram larger than a block is counted as truncated") {
 }
 
 TEST_CASE("raw sockets for L2TPv3 and ESP deliver what follows the IP header, over both families") {
-    if (!may_open_raw_sockets()) {
-        MESSAGE("skipped: raw sockets need CAP_NET_RAW");
-        return;
-    }
-    // 127.0.0.2 and ::1: what we send to ourselves is not taken for the other test's.
-    for (const auto protocol : {WanProtocol::l2tp, WanProtocol::esp}) {
-        for (const char* address : {"127.0.0.2", "::1"}) {
-            CAPTURE(address);
-            Pair pair(on(address, protocol), on(address, protocol));
-            for (int i = 0; i < 5; ++i) pair.packet(i % 2 == 0 ? kLong : kShort, 0x28);
-            pair.send();
-            CHECK(pair.sender.counters().system_calls.read() == 1);
-            CHECK(pair.sender.counters().runs.read() == 0);
-            pair.receive(5);
-            for (std::size_t i = 0; i < 5; ++i) {
-                CHECK(copy(pair.received[i].data()) == (i % 2 == 0 ? kLong : kShort));
-                CHECK(pair.received[i].meta.traffic_class == 0x28);
-                CHECK(pair.received[i].meta.next_header == static_cast<std::uint8_t>(protocol));
-                CHECK(*pair.received[i].meta.path == Path{{ip(address), 0}, {ip(address), 0}, std::nullopt});
+    static_cast<void>(in_own_network([] {
+        for (const auto protocol : {WanProtocol::l2tp, WanProtocol::esp}) {
+            for (const char* address : {"127.0.0.1", "::1"}) {
+                CAPTURE(address);
+                Pair pair(on(address, protocol), on(address, protocol));
+                for (int i = 0; i < 5; ++i) pair.packet(i % 2 == 0 ? kLong : kShort, 0x28);
+                pair.send();
+                CHECK(pair.sender.counters().system_calls.read() == 1);
+                CHECK(pair.sender.counters().runs.read() == 0);
+                pair.receive(5);
+                for (std::size_t i = 0; i < 5; ++i) {
+                    CHECK(copy(pair.received[i].data()) == (i % 2 == 0 ? kLong : kShort));
+                    CHECK(pair.received[i].meta.traffic_class == 0x28);
+                    CHECK(pair.received[i].meta.next_header == static_cast<std::uint8_t>(protocol));
+                    CHECK(*pair.received[i].meta.path ==
+                          Path{{ip(address), 0}, {ip(address), 0}, std::nullopt});
+                }
             }
         }
-    }
+    }));
 }
 
-TEST_CASE("the outer header has DF set") {
-    if (!may_open_raw_sockets()) return;
-    const WanSocket socket = open(on("127.0.0.1"));
-    int value = 0;
-    socklen_t size = sizeof value;
-    REQUIRE(::getsockopt(socket.fd(), IPPROTO_IP, IP_MTU_DISCOVER, &value, &size) == 0);
-    CHECK(value == IP_PMTUDISC_PROBE);
+TEST_CASE("outer packets carry DF and are refused, not fragmented, when larger than the interface's MTU") {
+    static_cast<void>(in_own_network([] {
+        const int fd = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        ifreq request{};
+        std::strcpy(request.ifr_name, "lo");
+        request.ifr_mtu = 1500;
+        REQUIRE(::ioctl(fd, SIOCSIFMTU, &request) == 0);
+        ::close(fd);
+        for (const char* address : {"127.0.0.1", "::1"}) {
+            CAPTURE(address);
+            Pair pair(address);
+            const std::size_t largest = 1500 - 8 - (pair.to.local().address.is_v6() ? 40U : 20U);
+            pair.packet(Octets(largest));
+            pair.packet(Octets(largest + 1));
+            for (int i = 0; i < 10; ++i) pair.packet(Octets(largest));
+            pair.send();
+            pair.receive(11);
+            CHECK(pair.worker.drops(DropReason::exceeds_path_mtu) == 1);
+            CHECK(pair.sender.counters().run_refusals.read() == 0);
+        }
+        // A raw socket for UDP sees the IP header that a datagram came with.
+        const int tap = ::socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_UDP);
+        REQUIRE(tap >= 0);
+        Pair pair("127.0.0.1");
+        pair.packet(kShort);
+        pair.send();
+        std::array<std::uint8_t, 128> seen{};
+        REQUIRE(::recv(tap, seen.data(), seen.size(), 0) == 20 + 8 + 40);
+        ::close(tap);
+        CHECK((load_be16(seen.data() + 6) & 0x4000) != 0);
+        CHECK(load_be16(seen.data() + 26) != 0);  // UDP_SEGMENT and UDP_GRO need a checksum
+    }));
 }
 
 TEST_CASE("a port that is taken is named with what to do; an address that is not here yet is waited for") {
