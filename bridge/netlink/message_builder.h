@@ -26,6 +26,11 @@ class MessageBuilder {
     MessageBuilder& header(const Header& h) {
         return raw_header({reinterpret_cast<const std::uint8_t*>(&h), sizeof(h)});
     }
+    /// A structure without an attribute header, as some attributes have it in front of those inside (VETH_INFO_PEER).
+    template <class Structure>
+    MessageBuilder& raw(const Structure& s) {
+        return raw_header({reinterpret_cast<const std::uint8_t*>(&s), sizeof(s)});
+    }
     MessageBuilder& u8(std::uint16_t type, std::uint8_t value) { return attribute(type, {&value, 1}); }
     MessageBuilder& u16(std::uint16_t type, std::uint16_t value) { return scalar(type, value); }
     MessageBuilder& u32(std::uint16_t type, std::uint32_t value) { return scalar(type, value); }
