@@ -60,6 +60,14 @@ Ancillary read_ancillary(const msghdr& header) noexcept {
     return out;
 }
 
+WanReceiver::Outcome outcome_of(int error) noexcept {
+    if (error == EAGAIN || error == EWOULDBLOCK) return WanReceiver::Outcome::drained;
+    // An ICMP error of an earlier packet is told once, in place of a packet.
+    if (error == EINTR || error == ECONNREFUSED || error == EHOSTUNREACH || error == ENETUNREACH)
+        return WanReceiver::Outcome::more;
+    return WanReceiver::Outcome::failed;
+}
+
 }  // namespace
 
 WanReceiver::WanReceiver(const WanSocket& socket, PacketPool& pool, WanReceiverOptions options,
@@ -82,30 +90,28 @@ WanReceiver::Outcome WanReceiver::receive(PacketBatch& batch, DropLedger& ledger
     const int got = calls_.receive_many(socket_.fd(), arrays_->headers.data(), static_cast<unsigned>(armed),
                                         MSG_DONTWAIT);
     if (got < 0) {
-        if (errno == EAGAIN || errno == EWOULDBLOCK) return Outcome::drained;
-        // An ICMP error of an earlier packet is told once, in place of a packet.
-        if (errno == EINTR || errno == ECONNREFUSED || errno == EHOSTUNREACH || errno == ENETUNREACH)
-            return Outcome::more;
         last_error_ = errno;
-        return Outcome::failed;
+        disarm(0, armed);
+        adapt(0, armed);
+        return outcome_of(last_error_);
     }
     next_ = 0;
     count_ = static_cast<std::size_t>(got);
     for (std::size_t i = 0; i < count_; ++i) note(arrays_->messages[i], arrays_->headers[i], ledger);
+    disarm(count_, armed);
+    adapt(count_, armed);
     hand_over(batch);
     return next_ < count_ || count_ == armed ? Outcome::more : Outcome::drained;
 }
 
-/// Gives each message that lacks one a block; returns how many messages have one.
+/// Gives messages a block each; returns how many have one.
 std::size_t WanReceiver::arm() noexcept {
     std::size_t i = 0;
-    for (; i < options_.messages; ++i) {
+    for (; i < std::min(wanted_, options_.messages); ++i) {
         Message& message = arrays_->messages[i];
-        if (!message.packet) {
-            auto packet = pool_.allocate(options_.headroom);
-            if (!packet) break;
-            message.packet = std::move(*packet);
-        }
+        auto packet = pool_.allocate(options_.headroom);
+        if (!packet) break;
+        message.packet = std::move(*packet);
         arrays_->vectors[i] = {message.packet.data().data(), message.packet.tailroom()};
         msghdr& h = arrays_->headers[i].msg_hdr;
         h.msg_name = &arrays_->names[i].any;
@@ -117,6 +123,19 @@ std::size_t WanReceiver::arm() noexcept {
         h.msg_flags = 0;
     }
     return i;
+}
+
+/// Blocks that nothing came for go back, the first to be taken next: it is the one most likely still in the cache.
+void WanReceiver::disarm(std::size_t first, std::size_t armed) noexcept {
+    for (std::size_t i = armed; i-- > first;) arrays_->messages[i].packet = PacketBuffer();
+}
+
+void WanReceiver::adapt(std::size_t got, std::size_t armed) noexcept {
+    if (got == armed) {
+        wanted_ = std::min(wanted_ * 4, options_.messages);
+    } else if (got * 4 < wanted_) {
+        wanted_ = std::max(wanted_ / 2, std::min(kFewMessages, options_.messages));
+    }
 }
 
 void WanReceiver::note(Message& message, const mmsghdr& header, DropLedger& ledger) noexcept {

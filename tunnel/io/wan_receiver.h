@@ -25,12 +25,16 @@ struct WanReceiverCounters {
     Counter runs;  ///< messages that held more than one packet
 };
 
-/// Belongs to one thread. No allocation per packet.
+/// Belongs to one thread. No allocation per packet. Holds blocks only for packets that it has received: any number of
+/// receivers may share a pool.
 class WanReceiver {
   public:
     static constexpr std::size_t kMaxMessages = 128;
     /// Blocks that hold any run; sockets that do not receive runs do with the largest packet instead.
     static constexpr std::size_t kRunBlockSize = 65'536 + 128;
+
+    /// A quiet socket is asked for so many messages, which costs less than asking for all.
+    static constexpr std::size_t kFewMessages = 8;
 
     enum class Outcome : std::uint8_t {
         drained,    ///< nothing waits: back to epoll
@@ -56,6 +60,8 @@ class WanReceiver {
     struct Arrays;
 
     [[nodiscard]] std::size_t arm() noexcept;
+    void disarm(std::size_t first, std::size_t armed) noexcept;
+    void adapt(std::size_t got, std::size_t armed) noexcept;
     void note(Message& message, const mmsghdr& header, DropLedger& ledger) noexcept;
     [[nodiscard]] static bool strip_ip_header(PacketBuffer& packet) noexcept;
     void hand_over(PacketBatch& batch) noexcept;
@@ -66,8 +72,9 @@ class WanReceiver {
     WanReceiverOptions options_;
     SocketCalls& calls_;
     std::unique_ptr<Arrays> arrays_;
-    std::size_t next_ = 0;   ///< first message not handed over yet
-    std::size_t count_ = 0;  ///< messages received
+    std::size_t wanted_ = kFewMessages;  ///< messages to ask for: follows what comes
+    std::size_t next_ = 0;               ///< first message not handed over yet
+    std::size_t count_ = 0;              ///< messages received
     int last_error_ = 0;
     WanReceiverCounters counters_;
 };

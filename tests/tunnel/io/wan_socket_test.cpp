@@ -197,6 +197,40 @@ TEST_CASE("an empty pool leaves packets in the kernel") {
     pair.received.clear();
 }
 
+TEST_CASE("receivers that share a pool hold blocks only for what they received") {
+    Pair pair("127.0.0.1");
+    PacketPool shared(2048, 4);
+    const WanSocket quiet_socket = open(on("127.0.0.1"));
+    WanReceiver quiet(quiet_socket, shared, {});
+    WanReceiver busy(pair.to, shared, {});
+    CHECK(quiet.receive(pair.received, pair.worker.ledger) == WanReceiver::Outcome::drained);
+    CHECK(shared.available() == 4);
+    pair.packet(kShort);
+    pair.packet(kShort, 4);
+    pair.send();
+    CHECK(busy.receive(pair.received, pair.worker.ledger) == WanReceiver::Outcome::drained);
+    CHECK(pair.received.size() == 2);
+    CHECK(shared.available() == 2);
+    pair.received.clear();
+    CHECK(shared.available() == 4);
+}
+
+TEST_CASE("a flood is received in ever larger gulps, a trickle in small ones") {
+    Pair pair("127.0.0.1");
+    for (int i = 0; i < 250; ++i)
+        pair.packet(Octets(i % 2 == 0 ? 100 : 150), static_cast<std::uint8_t>(i % 2 * 4));
+    pair.send();
+    std::vector<std::size_t> gulps;
+    while (pair.receiver.receive(pair.received, pair.worker.ledger) == WanReceiver::Outcome::more) {
+        gulps.push_back(pair.received.size());
+        pair.received.clear();
+    }
+    REQUIRE(gulps.size() >= 4);
+    CHECK(std::vector<std::size_t>(gulps.begin(), gulps.begin() + 4) ==
+          std::vector<std::size_t>{8, 32, 64, 64});
+    pair.received.clear();
+}
+
 TEST_CASE("a datagram larger than a block is counted as truncated") {
     Pair pair("127.0.0.1");
     PacketPool small(256, 4);
