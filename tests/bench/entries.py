@@ -84,6 +84,7 @@ class Isthmus(Entry):
         os.makedirs(f"{folder}/state", exist_ok=True)
         with open(f"{folder}/isthmus.toml", "w") as f:
             f.write(self.configuration(folder, site))
+        run(f"{self.programs}/isthmus", "sa", "init", "--config", f"{folder}/isthmus.toml")
         return lab.daemon(site, "isthmusd", f"{self.programs}/isthmusd", "--config", f"{folder}/isthmus.toml")
 
     def configuration(self, folder, site):
