@@ -168,8 +168,6 @@ class KernelSide:
     def _seq(self):
         if self.variant.shape == "seq-send":
             return "recv"
-        if self.variant.shape == "seq-receive":
-            return "send"
         return "both" if self.variant.sublayer == "default-seq" else "none"
 
     def _protect(self):
@@ -356,7 +354,7 @@ in = {{ spi = {SPI[other(self.site)]:#x}, key_file = "{self.folder}/in.key" }}
         v, me, peer = self.variant, self.site, other(self.site)
         sublayer = "none" if v.sublayer == "none" else "default"
         send = v.sublayer == "default-seq" or v.shape == "seq-send"
-        receive = v.sublayer == "default-seq" or v.shape == "seq-receive"
+        receive = v.sublayer == "default-seq"
         return f'''
 [[session]]
 name = "s{i}"

@@ -80,8 +80,7 @@ SHAPES = {
     "vlan-pw": "pseudowire type 4 with static ids: the kernel sees frames with a tag, as of an Ethernet session",
     "port": "port mode: untagged, tagged and doubly tagged frames of VLANs that no configuration names",
     "two-sessions": "two sessions on one tunnel, one VLAN each",
-    "seq-send": "only isthmusd sends sequence numbers",
-    "seq-receive": "only the kernel sends sequence numbers",
+    "seq-send": "isthmusd sends sequence numbers, and ignores those it gets",
     "restart": "isthmusd is killed and started again: its sequence numbers go on, the kernel sees no replay",
 }
 
@@ -90,6 +89,8 @@ KERNEL_LIMITS = [
     ("a sublayer that differs by direction", "`l2spec_type` is one value for both directions of a session"),
     ("negotiated pseudowire type 4 (Ethernet VLAN)", "`l2tp_eth` registers type 5 only; shape `vlan-pw` runs static type 4,"
      " whose bytes are those of an Ethernet session that carries tagged frames"),
+    ("sequence numbers from the kernel alone", "on the first message without one it stops sending its own, and on the first"
+     " with one it starts (`l2tp_recv_common`): towards isthmusd it is both or none"),
     ("replay windows above 4,096", "`XFRMA_REPLAY_ESN_MAX` is 4,096; isthmusd's own window goes to 32,768"),
     ("ESN without a replay window", "the kernel refuses `flag esn` with `replay-window 0`"),
 ]
