@@ -32,6 +32,7 @@ constexpr std::array kSuites{SuiteName{"aes-128-gcm", Suite::aes128_gcm16},
                              SuiteName{"aes-256-cbc-sha384", Suite::aes256_cbc_hmac_sha384_192},
                              SuiteName{"aes-256-cbc-sha512", Suite::aes256_cbc_hmac_sha512_256}};
 constexpr std::uint32_t kFirstSpi = 256;  ///< RFC 4303 section 2.1: 0 to 255 are reserved
+constexpr std::size_t kMaxShownPath = 200;
 constexpr std::uint32_t kReadableByOthers = 077;
 
 /// What a key of the suite looks like; of any suite if the file names none that is known.
@@ -85,13 +86,13 @@ bool is_private(const Section& sa, const std::string& path, const File& file,
     const bool trusted_owner = file.owner == 0 || file.owner == us;
     if (!trusted_owner)
         sa.problem(
-            "key_file", quoted(path) + " belongs to user " + std::to_string(file.owner),
+            "key_file", quoted(path, kMaxShownPath) + " belongs to user " + std::to_string(file.owner),
             "it has to belong to root" + (us == 0 ? std::string() : " or to user " + std::to_string(us)));
     if ((file.mode & kReadableByOthers) == 0) return trusted_owner;
     std::string mode(4, '0');
     for (std::size_t i = 0; i < 4; ++i) mode[i] = static_cast<char>('0' + ((file.mode >> (9 - 3 * i)) & 7));
-    sa.problem("key_file", quoted(path) + " has mode " + mode + ", open to others",
-               "make it 0600 or 0400: chmod 600 " + path);
+    sa.problem("key_file", quoted(path, kMaxShownPath) + " has mode " + mode + ", open to others",
+               "make it 0600 or 0400: chmod 600");
     return false;
 }
 
@@ -101,7 +102,7 @@ SecretBytes read_key_file(const Section& sa, const KeyShape& shape, const Enviro
     const std::string path = in_folder_of(sa.findings().file(), *name);
     auto file = environment.read_file(path, kMaxKeyFileSize);
     if (!file) {
-        sa.problem("key_file", quoted(path) + ": " + file.error(),
+        sa.problem("key_file", quoted(path, kMaxShownPath) + ": " + file.error(),
                    "it holds " + shape.text() + ", belongs to root and has mode 0600");
         return {};
     }

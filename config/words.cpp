@@ -10,7 +10,6 @@ namespace isthmus::config {
 
 namespace {
 
-constexpr std::size_t kMaxQuoted = 40;
 constexpr std::size_t kMaxCompared = 64;
 
 bool is_hex(char c) {
@@ -38,11 +37,11 @@ std::size_t longest_hex_run(std::string_view text) {
 
 }  // namespace
 
-std::string quoted(std::string_view text) {
+std::string quoted(std::string_view text, std::size_t limit) {
     if (longest_hex_run(text) >= 16) return "text of " + std::to_string(text.size()) + " characters";
     std::string out = "\"";
-    for (const char c : text.substr(0, kMaxQuoted)) out.push_back(is_printable(c) ? c : '?');
-    return out + (text.size() > kMaxQuoted ? "...\"" : "\"");
+    for (const char c : text.substr(0, limit)) out.push_back(is_printable(c) ? c : '?');
+    return out + (text.size() > limit ? "...\"" : "\"");
 }
 
 std::string without_secrets(std::string_view text) {

@@ -8,9 +8,9 @@
 
 namespace isthmus::config {
 
-/// In quotes, printable, at most 40 characters. What could be a key (16 hex digits or more) is told by its
+/// In quotes, printable, at most `limit` characters. What could be a key (16 hex digits or more) is told by its
 /// length only.
-[[nodiscard]] std::string quoted(std::string_view text);
+[[nodiscard]] std::string quoted(std::string_view text, std::size_t limit = 40);
 
 /// Printable, with every run of 8 or more hex digits left out.
 [[nodiscard]] std::string without_secrets(std::string_view text);

@@ -8,6 +8,8 @@ namespace {
 
 constexpr std::uint16_t kTypeMacControl = 0x8808;
 constexpr std::uint16_t kTypeSlowProtocols = 0x8809;
+constexpr std::uint16_t kTypeLlcEncapsulation =
+    0x8870;  ///< IEEE 802.1AC-2016/Cor 1: LLC in a frame with a type
 constexpr std::uint16_t kTypeEapol = 0x888e;
 constexpr std::uint16_t kTypeLldp = 0x88cc;
 constexpr std::uint16_t kTypeMvrp = 0x88f5;
@@ -31,38 +33,28 @@ LinkLocalKind kind_of_bpdu(Bytes bpdu) noexcept {
     if (load_be16(bpdu.data()) != 0) return LinkLocalKind::bpdu_other;
     const std::uint8_t version = bpdu[2];
     switch (bpdu[3]) {
-        case 0x00:
-            return LinkLocalKind::stp_config;
-        case 0x80:
-            return LinkLocalKind::stp_tcn;
+        case 0x00: return LinkLocalKind::stp_config;
+        case 0x80: return LinkLocalKind::stp_tcn;
         case 0x02:
             return version < 2    ? LinkLocalKind::bpdu_other
                    : version == 2 ? LinkLocalKind::rstp
                                   : LinkLocalKind::mstp;
-        default:
-            return LinkLocalKind::bpdu_other;
+        default: return LinkLocalKind::bpdu_other;
     }
 }
 
 LinkLocalKind kind_of_cisco_snap(std::uint16_t protocol) noexcept {
     switch (protocol) {
-        case 0x0104:
-            return LinkLocalKind::pagp;
-        case 0x010b:
-            return LinkLocalKind::pvst;
-        case 0x0111:
-            return LinkLocalKind::udld;
+        case 0x0104: return LinkLocalKind::pagp;
+        case 0x010b: return LinkLocalKind::pvst;
+        case 0x0111: return LinkLocalKind::udld;
         case 0x010c:  // VLAN-bridge STP
         case 0x200a:  // UplinkFast
             return LinkLocalKind::cisco_other;
-        case 0x2000:
-            return LinkLocalKind::cdp;
-        case 0x2003:
-            return LinkLocalKind::vtp;
-        case 0x2004:
-            return LinkLocalKind::dtp;
-        default:
-            return LinkLocalKind::none;
+        case 0x2000: return LinkLocalKind::cdp;
+        case 0x2003: return LinkLocalKind::vtp;
+        case 0x2004: return LinkLocalKind::dtp;
+        default: return LinkLocalKind::none;
     }
 }
 
@@ -79,19 +71,15 @@ LinkLocalKind kind_of_llc(Bytes llc) noexcept {
 LinkLocalKind kind_of_content(const EthernetView& view, Bytes payload) noexcept {
     if (view.is_llc()) return kind_of_llc(payload);
     switch (view.type) {
-        case kTypeMacControl:
-            return LinkLocalKind::mac_control;
+        case kTypeMacControl: return LinkLocalKind::mac_control;
         case kTypeSlowProtocols:
             return !payload.empty() && payload[0] == 1 ? LinkLocalKind::lacp : LinkLocalKind::slow_other;
-        case kTypeEapol:
-            return LinkLocalKind::eapol;
-        case kTypeLldp:
-            return LinkLocalKind::lldp;
+        case kTypeLlcEncapsulation: return kind_of_llc(payload);
+        case kTypeEapol: return LinkLocalKind::eapol;
+        case kTypeLldp: return LinkLocalKind::lldp;
         case kTypeMvrp:
-        case kTypeMmrp:
-            return LinkLocalKind::mrp;
-        default:
-            return LinkLocalKind::none;
+        case kTypeMmrp: return LinkLocalKind::mrp;
+        default: return LinkLocalKind::none;
     }
 }
 
@@ -111,10 +99,8 @@ LinkLocalKind kind_of_destination(std::uint64_t mac) noexcept {
         case 0x00e0'2b00'0004:  // Extreme EAPS
         case 0x01e0'52cc'cccc:  // Foundry FDP
         case 0x0100'8100'0100:  // SONMP
-        case 0x0100'8100'0101:
-            return LinkLocalKind::vendor;
-        default:
-            return LinkLocalKind::none;
+        case 0x0100'8100'0101: return LinkLocalKind::vendor;
+        default: return LinkLocalKind::none;
     }
 }
 

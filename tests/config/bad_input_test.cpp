@@ -414,7 +414,7 @@ TEST_CASE("a key file that others can read, or that is somebody else's, is refus
     machine.files["/etc/isthmus/in.key"].owner = 1001;
     CHECK(problems_of(kGood, machine) ==
           Texts{"c.toml:16: tunnel.esp.out.key_file: \"/etc/isthmus/out.key\" has mode 0644, open to others; "
-                "make it 0600 or 0400: chmod 600 /etc/isthmus/out.key",
+                "make it 0600 or 0400: chmod 600",
                 "c.toml:17: tunnel.esp.in.key_file: \"/etc/isthmus/in.key\" belongs to user 1001; it has to "
                 "belong to root"});
     machine.user = 1001;
@@ -476,8 +476,13 @@ TEST_CASE("what is said is one printable line each, whatever the file holds") {
     const Texts problems = problems_of(
         "schema = 1\n\"\\u001b[31m\\nx\" = 1\n[gateway]\nname = \"\\u001b[2J\\n\"\nlog_level = \"\\t\"\n");
     CHECK(problems.size() == 3);
-    for (const std::string& problem : problems)
-        for (const char c : problem) CHECK_MESSAGE((c >= ' ' && c <= '~'), problem);
+    FakeEnvironment machine = machine_with_keys();
+    machine.files["/etc/\x1b[2J.key"] = {"", 1, 0644};
+    const Texts of_file = problems_of(replaced(kGood, "/etc/isthmus/out.key", "/etc/\\u001b[2J.key"), machine);
+    CHECK(of_file.size() == 2);
+    for (const Texts& said : {problems, of_file})
+        for (const std::string& problem : said)
+            for (const char c : problem) CHECK_MESSAGE((c >= ' ' && c <= '~'), problem);
 }
 
 TEST_CASE("more ports than a bridge takes are refused in words") {

@@ -39,6 +39,8 @@ const std::vector<Row> kRows{
     {"reserved MRP address", "01:80:c2:00:00:2f", "0800 45", LinkLocalKind::mrp},
     {"PVST+", "01:00:0c:cc:cc:cd", "0032 aaaa03 00000c 010b 0000 00 00", LinkLocalKind::pvst},
     {"PVST+ to a host", "02:00:5e:10:00:01", "0032 aaaa03 00000c 010b 0000 02 02", LinkLocalKind::pvst},
+    {"PVST+ in LLC encapsulation", "02:00:5e:10:00:01", "8870 aaaa03 00000c 010b 0000 02 02",
+     LinkLocalKind::pvst},
     {"CDP", "01:00:0c:cc:cc:cc", "0100 aaaa03 00000c 2000", LinkLocalKind::cdp},
     {"VTP", "01:00:0c:cc:cc:cc", "0100 aaaa03 00000c 2003", LinkLocalKind::vtp},
     {"DTP", "01:00:0c:cc:cc:cc", "0022 aaaa03 00000c 2004", LinkLocalKind::dtp},
