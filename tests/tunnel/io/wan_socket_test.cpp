@@ -6,6 +6,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <thread>
 
 #include "tests/tunnel/packets.h"
@@ -361,4 +362,39 @@ TEST_CASE("single datagrams and NAT keepalives go at once") {
     CHECK(copy(pair.received[0].data()) == Octets{0xff});
     CHECK(copy(pair.received[1].data()) == kShort);
     CHECK(pair.received[1].meta.traffic_class == 192);
+}
+
+TEST_CASE("one thread sends while another receives on the same socket") {
+    // Each side sends to itself, so that both directions of one socket are busy.
+    const WanSocket socket = open(on("127.0.0.1"));
+    constexpr std::size_t kRounds = 50;
+    constexpr std::size_t kPerRound = 20;
+    std::atomic<std::size_t> received{0};
+    std::thread receiving([&] {
+        PacketPool blocks(WanReceiver::kRunBlockSize, 128);
+        WanReceiver receiver(socket, blocks, {});
+        PacketBatch batch;
+        DropLedger ledger;
+        while (received < kRounds * kPerRound) {
+            pollfd readable{socket.fd(), POLLIN, 0};
+            if (::poll(&readable, 1, 1000) != 1) return;
+            static_cast<void>(receiver.receive(batch, ledger));
+            received += batch.size();
+            batch.clear();
+        }
+    });
+    Worker worker;
+    WanSender sender(socket, {});
+    sender.set_peers(std::make_shared<PeerTable>(std::vector<std::optional<Endpoint>>{socket.local()}));
+    for (std::size_t round = 0; round < kRounds; ++round) {
+        for (std::size_t i = 0; i < kPerRound; ++i) worker.add(kShort).meta.tunnel = TunnelIndex{0};
+        sender.send(worker.batch, worker.ledger);
+        static_cast<void>(sender.take_notice());
+        // Loopback drops what the receiver is too slow for.
+        for (int wait = 0; wait < 1000 && received < (round + 1) * kPerRound; ++wait)
+            std::this_thread::yield();
+    }
+    receiving.join();
+    CHECK(received == kRounds * kPerRound);
+    CHECK(worker.batch.empty());
 }
