@@ -263,6 +263,29 @@ TEST_CASE("the other form of a zero checksum is not merged, as segmenting would 
     CHECK(canonical.sink.writes.size() == 1);
 }
 
+TEST_CASE("the other form of a zero IPv4 header checksum is not merged either") {
+    FrameSpec base;
+    while (at16(build(segment(base, 1)), 24) != 0) ++base.identification;
+    auto frame = build(segment(base, 1));
+    for (const bool canonical : {true, false}) {
+        set16(frame, 24, canonical ? 0 : 0xffff);
+        Bench bench;
+        bench.add(build(segment(base, 0)));
+        bench.add(frame);
+        bench.flush();
+        CHECK(bench.sink.writes.size() == (canonical ? 1 : 2));
+    }
+}
+
+TEST_CASE("packets with the reserved fragment bit are not merged even among themselves") {
+    Bench bench;
+    FrameSpec base;
+    base.fragment_bits = 0xc000;
+    for (std::uint32_t n = 0; n < 3; ++n) bench.add(build(segment(base, n)));
+    bench.flush();
+    CHECK(bench.sink.writes.size() == 3);
+}
+
 TEST_CASE("flows that interleave are each merged, and none changes order") {
     Bench bench;
     for (std::uint32_t n = 0; n < 12; ++n) {

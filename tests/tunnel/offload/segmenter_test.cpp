@@ -162,6 +162,23 @@ TEST_CASE("a completed checksum of zero is sent as its other form") {
     CHECK(load_be16(packet.data().data() + 16) == 0xffff);
 }
 
+TEST_CASE("a datagram whose checksum comes out as zero gets its other form, a TCP segment does not") {
+    for (const std::uint8_t protocol : {std::uint8_t{17}, std::uint8_t{6}}) {
+        FrameSpec spec;
+        spec.protocol = protocol;
+        spec.payload = pattern(200);
+        spec.payload[0] = spec.payload[1] = 0;
+        const std::size_t field = protocol == 17 ? 40 : 50;
+        const auto offload = offload_for(spec, 100);
+        spec.partial_checksum = true;
+        const auto would_be = at16(plain_segments(build(spec), offload)[0], field);
+        set16(spec.payload, 0, would_be);
+        Bench bench;
+        const auto out = bench.run(build(spec), offload);
+        CHECK(at16(out[0], field) == (protocol == 17 ? 0xffff : 0));
+    }
+}
+
 TEST_CASE("segments keep the frame's metadata but for its offload, and have their room") {
     FrameSpec spec;
     spec.partial_checksum = true;
