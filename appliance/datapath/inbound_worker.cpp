@@ -9,7 +9,6 @@ namespace isthmus::appliance {
 
 namespace {
 
-constexpr std::uint32_t kWakeupKey = 0xffff'ffff;
 /// Receive calls on one socket before the others have their turn.
 constexpr int kCallsPerTurn = 4;
 
@@ -64,23 +63,12 @@ Result<void, std::string> InboundWorker::build_pipelines() {
 }
 
 void InboundWorker::run() {
-    while (!thread_.stopping()) {
-        const auto ready = events_.poll(true);
-        const TimePoint now = boot_now();
-        bool published = false;
-        for (const std::uint32_t key : ready) {
-            if (key == kWakeupKey) {
-                thread_.wakeup().clear();
-                published = true;
-            } else {
-                receive(key, now);
-            }
-        }
-        // After the sockets: their keys belong to the view that they were polled under.
-        if (published) {
+    run_until_stopped(
+        thread_, events_, boot_now, [this](std::uint32_t wan, TimePoint now) { receive(wan, now); },
+        [](TimePoint) {},
+        [this] {
             if (auto view = view_.take_if_new()) adopt(std::move(view));
-        }
-    }
+        });
 }
 
 void InboundWorker::adopt(std::shared_ptr<const InboundView> view) {

@@ -8,7 +8,6 @@ namespace isthmus::appliance {
 
 namespace {
 
-constexpr std::uint32_t kWakeupKey = 0xffff'ffff;
 /// Frames taken from one TAP before the others have their turn.
 constexpr int kFramesPerTurn = 128;
 
@@ -77,26 +76,16 @@ Result<void, std::string> OutboundWorker::build_pipelines(Overhead room) {
 }
 
 void OutboundWorker::run() {
-    while (!thread_.stopping()) {
-        const auto ready = events_.poll(true);
-        const TimePoint now = boot_now();
-        bool published = false;
-        for (const std::uint32_t key : ready) {
-            if (key == kWakeupKey) {
-                thread_.wakeup().clear();
-                published = true;
-            } else {
-                read_port(key, now);
-            }
-        }
-        process_front(now);
-        flush(clear_, now);
-        flush(protected_, now);
-        // After the ports: their keys belong to the view that they were polled under.
-        if (published) {
+    run_until_stopped(
+        thread_, events_, boot_now, [this](std::uint32_t port, TimePoint now) { read_port(port, now); },
+        [this](TimePoint now) {
+            process_front(now);
+            flush(clear_, now);
+            flush(protected_, now);
+        },
+        [this] {
             if (auto view = view_.take_if_new()) adopt(std::move(view));
-        }
-    }
+        });
     slot_ = PacketBuffer();
     block_ = PacketBuffer();
 }

@@ -52,4 +52,30 @@ class WorkerThread {
     std::thread thread_;
 };
 
+/// The key that a worker gives its own wake-up in its EventSet.
+inline constexpr std::uint32_t kWakeupKey = 0xffff'ffff;
+
+/// A worker's life: sleeps until something is readable, calls on_ready(key, now) for each descriptor, on_batch(now) once
+/// for all of them, and on_wakeup() after that if control called: what it changes is not under the feet of keys that were
+/// polled before.
+template <class Now, class OnReady, class OnBatch, class OnWakeup>
+void run_until_stopped(WorkerThread& thread, EventSet& events, Now now_of, OnReady on_ready, OnBatch on_batch,
+                       OnWakeup on_wakeup) {
+    while (!thread.stopping()) {
+        const auto ready = events.poll(true);
+        const auto now = now_of();
+        bool called = false;
+        for (const std::uint32_t key : ready) {
+            if (key == kWakeupKey) {
+                thread.wakeup().clear();
+                called = true;
+            } else {
+                on_ready(key, now);
+            }
+        }
+        on_batch(now);
+        if (called) on_wakeup();
+    }
+}
+
 }  // namespace isthmus::appliance
