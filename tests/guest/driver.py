@@ -34,20 +34,20 @@ def say(word, name, rest=""):
 
 def settle(lane, plan, side):
     """Until hosts answer each other; a daemon that ended says why at once."""
-    prefix = plan.subnets[0][0] if plan.subnets else None
-    end = time.monotonic() + 40
+    end = time.monotonic() + 60
     while True:
         if side.what == "isthmusd" and not side.alive():
             raise traffic.Lost(f"isthmusd ended with {side.process.returncode} at start")
         try:
-            if prefix:
-                traffic.ping(lane.ns["ha"], f"{prefix}.2", timeout=2)
-            else:
-                time.sleep(3)
-            return
+            if side.ready():
+                for prefix, *_ in plan.subnets:
+                    traffic.ping(lane.ns["ha"], f"{prefix}.2", timeout=2)
+                return
+            raise traffic.Lost("sessions are not up")
         except traffic.Lost:
             if time.monotonic() > end:
                 raise
+        time.sleep(0.2)
 
 
 def cross(lane, variant, plan):

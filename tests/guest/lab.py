@@ -202,6 +202,9 @@ class KernelSide:
             self.encap_socket.close()
         ip(self.ns, "link del br0", f"l2tp del tunnel tunnel_id {TUNNEL_ID[self.site]}", "xfrm state flush", "xfrm policy flush", check=False)
 
+    def ready(self):
+        return True
+
     def settled(self):
         """From here on an error counts: what came while the other side was not up yet does not."""
         self.before = self._errors()
@@ -278,6 +281,13 @@ class IsthmusSide:
 
     def alive(self):
         return self.process.poll() is None
+
+    def ready(self):
+        """All sessions up, by its own status; False also while it does not answer yet."""
+        try:
+            return all(session["state"] == "up" for session in self.status()["sessions"])
+        except netns.CommandFailed:
+            return False
 
     def status(self):
         out = netns.run(f"{self.programs}/isthmus", "status", "--json", "--socket", f"{self.folder}/isthmus.sock")
