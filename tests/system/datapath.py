@@ -1,4 +1,5 @@
 """Packets that must not get through are counted under the reason's name, and shown."""
+import os
 import struct
 
 from harness import case, check, contains, equal, main
@@ -172,9 +173,11 @@ def esp_rubbish():
 def wrong_key():
     """With a wrong key nothing crosses, and every packet is counted as esp_bad_icv at the far side."""
     with Lab("path") as lab:
-        sites = TwoSites(lab)
-        sites.cloud.put_key("dc-to-cloud.key", bytes(range(36)))
-        sites.cloud.init_sas() if not any(sites.cloud.state_dir.iterdir()) else None
+        sites = TwoSites(lab, protected=False)
+        for gateway in sites.gateways.values():
+            for name in ("dc-to-cloud.key", "cloud-to-dc.key"):
+                gateway.put_key(name, os.urandom(36))
+            gateway.init_sas()
         sites.start()
         loss, _ = sites.ping(10, count=5)
         equal(loss, 100.0, "ping loss")

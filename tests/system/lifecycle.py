@@ -118,13 +118,51 @@ def port_in_use():
         holder.close()
 
 
+def tunnel_state(site, name="cloud"):
+    """(state, reason) of a tunnel, None without a daemon."""
+    status = site.gateway.status()
+    found = next((t for t in status["tunnels"] if t["name"] == name), None) if status else None
+    return (found["state"], found.get("reason", "")) if found else None
+
+
 @case
 def without_sa_state():
-    """A manually keyed SA without its state file refuses to start and says how to initialise it."""
+    """A manually keyed SA without its state file stays down, says how to initialise it, and sends nothing."""
     with Lab("life") as lab:
         site = OneSite(lab)
-        said = refused(site)
-        contains(said, ["sa init"], "the refusal")
+        capture = Capture(site.wan, "gw", lab.directory / "wan.pcap", "ip")
+        site.gateway.start(wait=False)
+        check(wait_until(lambda: tunnel_state(site), 5), "no status: " + site.gateway.process.output())
+        state, reason = tunnel_state(site)
+        equal(state, "down", "state")
+        contains(reason, ["isthmus sa init"], "the reason")
+        contains(site.gateway.process.output(), ["isthmus sa init"], "the log")
+        site.lan.ip("addr", "add", "10.0.0.1/24", "dev", "eth0")
+        site.lan.run("ping", "-c", 3, "-i", "0.1", "-W", 1, "10.0.0.2", check=False)
+        capture.stop()
+        equal(len(capture.packets()), 0, "packets on the WAN")
+
+
+@case
+def sa_init_once():
+    """`isthmus sa init` never starts a used SA's numbers again, and no key may be used under a second SPI."""
+    with Lab("life") as lab:
+        sites = TwoSites(lab)
+        capture = Capture(sites.wan, "cloud", lab.directory / "wan.pcap", "udp port 4500")
+        for _ in range(2):
+            sites.start()
+            check(sites.wait_for_traffic(5), "no traffic")
+            for gateway in sites.gateways.values():
+                gateway.stop()
+                gateway.ns.run(find_program("isthmus"), "sa", "init", "--config", gateway.config, check=False)
+        capture.stop()
+        numbers = esp_numbers(capture.packets())
+        equal(len(numbers) - len(set(numbers)), 0, "numbers used twice")
+        text = sites.dc.config.read_text()
+        sites.dc.config.write_text(text.replace("0xdc000001", "0xdc000002"))
+        done = sites.dc.ns.run(find_program("isthmus"), "sa", "init", "--config", sites.dc.config, check=False)
+        check(done.returncode != 0, "the same key was accepted under another SPI")
+        contains(done.stderr, ["key"], "the refusal")
 
 
 @case
@@ -275,19 +313,24 @@ def no_number_twice():
 
 
 @case
-def state_taken_back():
-    """A state file that is an old copy is refused or at least never leads to a number used twice."""
+def damaged_sa_state():
+    """A damaged state file keeps its SA down and says so, cut short or with any bit changed."""
     with Lab("life") as lab:
         site = OneSite(lab)
         site.start()
         site.gateway.stop()
-        files = [p for p in site.gateway.state_dir.rglob("*") if p.is_file() and p.name != "lock"]
-        check(files, "no state files of SAs")
-        for path in files:
-            equal(path.stat().st_mode & 0o777, 0o600, f"mode of {path.name}")
-            path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-        said = refused(site)
-        contains(said, ["sa init"], "the refusal of a damaged state file")
+        path = next(site.gateway.state_dir.glob("sa-out-*"))
+        good = path.read_bytes()
+        damaged = [good[:len(good) // 2], b"", *(good[:n] + bytes([good[n] ^ 1]) + good[n + 1:] for n in range(0, len(good), 9))]
+        for content in damaged:
+            path.write_bytes(content)
+            site.gateway.start(wait=False)
+            check(wait_until(lambda: tunnel_state(site), 5), "no status: " + site.gateway.process.output())
+            equal(tunnel_state(site)[0], "down", f"state with {content!r}")
+            check(tunnel_state(site)[1], "no reason")
+            site.gateway.stop()
+        path.write_bytes(good)
+        site.gateway.start()
 
 
 @case
