@@ -93,11 +93,6 @@ class OneSite:
         peer.settimeout(1.0)
         return peer
 
-    def counters(self):
-        """(packets in, drops by reason) of the whole gateway."""
-        status = self.gateway.status()
-        return sum(t["in"]["packets"] for t in status["tunnels"]), self.gateway.drops()
-
 
 def vectors(*parts):
     return ROOT / "tests" / "vectors" / pathlib.Path(*parts)

@@ -98,7 +98,7 @@ class Gateway:
         return [str(find_program("isthmus", self.build)), "status", *options, "--socket", str(self.socket)]
 
     def drops(self):
-        """Every drop of tunnels and sessions by reason, summed."""
+        """Every drop by reason, summed."""
         return drops_in(self.status())
 
 
@@ -149,22 +149,13 @@ def _differ(before, now):
 
 
 def drops_in(status):
-    """Drop reasons anywhere in a status object, summed."""
+    """Every drop of a status object by reason: of the gateway as a whole, of its tunnels and of its sessions."""
     total = {}
-
-    def visit(node):
-        if isinstance(node, list):
-            for item in node:
-                visit(item)
-        elif isinstance(node, dict):
-            for key, value in node.items():
-                if key == "drops" and isinstance(value, dict):
-                    for reason, count in value.items():
-                        total[reason] = total.get(reason, 0) + count
-                else:
-                    visit(value)
-
-    visit(status)
+    scopes = [status["gateway"].get("drops", {}), *(t["drops"] for t in status["tunnels"]),
+              *(s[way]["drops"] for s in status["sessions"] for way in ("in", "out"))]
+    for drops in scopes:
+        for reason, count in drops.items():
+            total[reason] = total.get(reason, 0) + count
     return total
 
 
