@@ -36,7 +36,7 @@ def works(configs, vlans=(0, 10), protected=True, prepare=lambda sites: None, ke
         for vlan in vlans:
             check(sites.wait_for_traffic(5, vlan), f"no traffic {name_of(vlan)}; drops {sites.dc.drops()} {sites.cloud.drops()}")
             for size in (0, 1, 2, 3, 64, 1000, 1300):
-                loss, _ = sites.ping(vlan, count=3, options=("-s", size))
+                loss, _ = sites.ping(vlan, count=3, size=size)
                 check(loss == 0, f"{loss} % of {size} bytes lost {name_of(vlan)}; {sites.dc.drops()} {sites.cloud.drops()}")
 
 

@@ -13,7 +13,7 @@ from lab import Lab, find_program, inside, run, wait_until
 from one_site import LOCAL, OneSite, base_config, clear_config, toml
 from proofs import answers
 from sites import TwoSites
-from wire import Capture, esp_numbers
+from wire import Capture, datagrams, esp_numbers
 
 
 def refused(site, *prefix, code=1, seconds=5):
@@ -140,7 +140,8 @@ def without_sa_state():
         site.lan.ip("addr", "add", "10.0.0.1/24", "dev", "eth0")
         site.lan.run("ping", "-c", 3, "-i", "0.1", "-W", 1, "10.0.0.2", check=False)
         capture.stop()
-        equal(len(capture.packets()), 0, "packets on the WAN")
+        seen = [d.payload for d in datagrams(capture.packets()) if d.payload != b"\xff"]
+        equal(seen, [], "datagrams on the WAN, other than NAT keepalives")
 
 
 @case
@@ -207,7 +208,7 @@ def adopted_bridge():
         config["bridge"][0]["ownership"] = "adopt"
         del config["bridge"][0]["ports"]
         site = OneSite(lab, config)
-        site.gw.ip_batch(["link add br-dc type bridge mcast_snooping 1 forward_delay 700 ageing_time 12345",
+        site.gw.ip_batch(["link add br-dc type bridge mcast_snooping 1 forward_delay 700 ageing_time 12300",
                           "link set lan0 master br-dc", "link set br-dc up mtu 1400", "addr add 10.7.7.1/24 dev br-dc"])
         wait_until(lambda: "tentative" not in site.gw.ip("addr").stdout, 3)
         before = site.gateway.snapshot()
@@ -215,7 +216,7 @@ def adopted_bridge():
         masters = {link["ifname"]: link.get("master") for link in json.loads(site.gw.ip("-j", "link").stdout)}
         equal((masters["lan0"], masters["ist-vlans"]), ("br-dc", "br-dc"), "ports")
         detail = json.loads(site.gw.ip("-j", "-d", "link", "show", "br-dc").stdout)[0]
-        equal((detail["mtu"], detail["linkinfo"]["info_data"]["ageing_time"]), (1400, 12345), "MTU and ageing time")
+        equal((detail["mtu"], detail["linkinfo"]["info_data"]["ageing_time"]), (1400, 12300), "MTU and ageing time")
         site.gateway.stop()
         equal(site.gateway.differences(before), [], "changes")
 
@@ -358,7 +359,7 @@ def help_and_usage():
         done = run(find_program(name), "--help", check=False)
         equal(done.returncode, 0, f"{name} --help")
         contains(done.stdout, ["usage"], f"{name} --help")
-        done = run(find_program(name), "--no-such-option", check=False)
+        done = run(find_program(name), *(["status"] if name == "isthmus" else []), "--no-such-option", check=False)
         check(done.returncode != 0 and "no-such-option" in done.stderr, f"{name} --no-such-option: {done.stderr!r}")
     check(re.search(r"\d+\.\d+", run(find_program("isthmusd"), "--version").stdout), "no version")
 

@@ -65,13 +65,15 @@ def counters_agree():
 
 @case
 def budget_adds_up():
-    """The MTU budget's lines add up: path MTU less each of them is what is left for a frame."""
+    """The MTU budget's lines add up: path MTU less each of them is what hosts may send."""
     with Lab("status") as lab:
         site = OneSite(lab)
         site.start()
         mtu = site.gateway.status()["tunnels"][0]["mtu"]
         equal(mtu["path_mtu"], 1500, "path MTU, from the interface of the local address")
-        equal(mtu["path_mtu"] - sum(line["bytes"] for line in mtu["lines"]), mtu["frame_mtu"], "what is left for a frame")
+        equal(mtu["path_mtu"] - sum(line["bytes"] for line in mtu["lines"]), mtu["ip_mtu"], "what is left for an IP packet")
+        headers = sum(line["bytes"] for line in mtu["lines"] if line["what"] in ("Ethernet header", "VLAN tags"))
+        equal((headers, mtu["ip_mtu"] + headers), (18, mtu["frame_mtu"]), "Ethernet header and tag, and what a frame may have")
 
 
 @case

@@ -16,7 +16,7 @@ import time
 import lab as lab_module
 from lab import Lab, LabError, find_program, labs, require_root, stop_on_signals
 from proofs import Proof, Proofs
-from sites import TwoSites
+from sites import LAN_MTU, TwoSites
 
 PICTURE = """\
       data center                          WAN                           cloud
@@ -90,7 +90,7 @@ def prove(sites, screen):
     show_budget(sites.dc.status(), screen)
     status = ""
     for title, method in proofs.SECTIONS:
-        if method == "traces":
+        if method == "restarts":
             status = sites.dc.status_text()
         screen.title(title)
         if method == "traffic":
@@ -104,15 +104,15 @@ def prove(sites, screen):
 
 
 def show_budget(status, screen):
-    """The MTU budget of the tunnel, byte by byte."""
+    """What is left of a WAN packet for the hosts; the gateway's status has it byte by byte."""
     mtu = status["tunnels"][0]["mtu"]
-    parts = " − ".join([str(mtu["path_mtu"])] + [f"{line['bytes']} {line['what']}" for line in mtu["lines"]])
-    screen.title("Budget of one packet (bytes)")
-    screen.line(f"  {parts} = {mtu['frame_mtu']} for a frame")
+    headers = sum(line["bytes"] for line in mtu["lines"])
+    screen.line(f"  Of {mtu['path_mtu']} bytes on the WAN, headers take {headers}: IP packets of hosts may have {mtu['ip_mtu']}.")
+    screen.line(f"  The hosts' MTU is {LAN_MTU} all the same: the gateways clamp their TCP MSS.")
 
 
 def show_next(lab, sites, status, screen):
-    screen.title("What dc-gw said of itself (`isthmus status`)")
+    screen.title("What dc-gw said of itself before the restarts (`isthmus status`)")
     for line in status.rstrip().splitlines():
         screen.line("  " + line)
     screen.title("Where to look next")

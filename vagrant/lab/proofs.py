@@ -72,14 +72,9 @@ class Proofs:
         self.everything = Capture(self.sites.wan, "cloud", self.lab.directory / "wan.pcap", "udp port 4500")
 
     def _ping(self, vlan, family=4, count=50):
-        host = self.sites.hosts["dc"]
-        done = host.run("ping", "-q", "-n", "-c", count, "-i", "0.01", "-W", "1", address("cloud", vlan, family), check=False)
-        summary = done.stdout.splitlines()[-2:]
-        received = int(done.stdout.split(" received")[0].rsplit(" ", 1)[1]) if " received" in done.stdout else 0
-        loss = 100.0 * (count - received) / count
-        mean = summary[-1].split("/")[4] if "/" in summary[-1] else "-"
+        loss, mean = self.sites.ping(vlan, count, family=family)
         name = f"ping loss, {name_of(vlan)}" + (", IPv6" if family == 6 else "")
-        return Proof(name, loss, "%", loss == 0, f"{received} of {count} answered, mean {mean} ms")
+        return Proof(name, loss, "%", loss == 0, f"of {count}, mean {mean:.2f} ms" if mean else "no answer")
 
     def _tcp(self, vlan, reverse):
         result = self._iperf(vlan, "-t", "2", *(["-R"] if reverse else []))

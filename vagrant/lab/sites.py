@@ -11,6 +11,7 @@ import re
 import signal
 
 from lab import LabError, find_program, run, wait_until
+from wire import ping
 
 HERE = pathlib.Path(__file__).resolve().parent
 VLANS = (10, 20, 30)  # the hosts have all three; the gateways let 10 and 20 cross
@@ -19,6 +20,7 @@ HOST_NUMBER = {"dc": 1, "cloud": 2}
 WAN_ADDRESS = {"dc": "198.51.100.1", "cloud": "203.0.113.1"}
 ROUTER_ADDRESS = {"dc": "198.51.100.254", "cloud": "203.0.113.254"}
 OTHER = {"dc": "cloud", "cloud": "dc"}
+LAN_MTU = 1500
 WIRE = ("tso", "off", "gso", "off", "tx-udp-segmentation", "off", "gro", "off")
 
 
@@ -162,7 +164,7 @@ def drops_in(status):
 class TwoSites:
     """The whole lab. `configs`: text of each gateway's configuration, by default the lab's own files."""
 
-    def __init__(self, lab, wan_mtu=1500, lan_mtu=1500, configs=None, build=None, protected=True):
+    def __init__(self, lab, wan_mtu=1500, lan_mtu=LAN_MTU, configs=None, build=None, protected=True):
         self.lab, self.build, self.wan_mtu, self.lan_mtu = lab, build, wan_mtu, lan_mtu
         configs = configs or {site: (HERE / f"{site}-gw.toml").read_text() for site in OTHER}
         self.wan = lab.namespace("wan")
@@ -206,17 +208,14 @@ class TwoSites:
             if not gateway.process.running():
                 raise LabError(f"isthmusd of {gateway.ns.role} ended; its log:\n{gateway.process.output()}")
 
-    def ping(self, vlan=0, count=1, interval=0.01, site="dc", options=()):
+    def ping(self, vlan=0, count=1, site="dc", size=56, family=4, patience=1.0):
         """Loss in percent and mean round trip in ms (None without an answer), towards the other site's host."""
-        done = self.hosts[site].run("ping", "-q", "-n", "-c", count, "-i", interval, "-W", 1, *options,
-                                    address(OTHER[site], vlan), check=False)
-        loss = re.search(r"([\d.]+)% packet loss", done.stdout)
-        mean = re.search(r"= [\d.]+/([\d.]+)/", done.stdout)
-        return float(loss.group(1)) if loss else 100.0, float(mean.group(1)) if mean else None
+        answers, mean = ping(self.hosts[site], address(OTHER[site], vlan, family), count, size=size, patience=patience)
+        return 100.0 * (count - answers) / count, mean
 
     def wait_for_traffic(self, timeout=10, vlan=0):
         """Until the hosts of the two sites answer each other."""
-        return wait_until(lambda: self.ping(vlan)[0] == 0, timeout)
+        return wait_until(lambda: self.ping(vlan, patience=0.2)[0] == 0, timeout)
 
     def _cable(self, site, gateway):
         host, lab = self.hosts[site], self.lab

@@ -190,7 +190,7 @@ class Capture:
 
     def __init__(self, ns, interface, path, only="", snaplen=0):
         self.path = path
-        self.program = ns.spawn(f"tcpdump-{path.stem}", "tcpdump", "-i", interface, "-U", "-n", "-B", "32768", "-s", snaplen,
+        self.program = ns.spawn(f"tcpdump-{path.stem}", "tcpdump", "-i", interface, "-U", "--immediate-mode", "-n", "-B", "32768", "-s", snaplen,
                                 "-Z", "root", "-w", path, *([only] if only else []))
         if not wait_until(lambda: "listening on" in self.program.output() or not self.program.running(), 5):
             raise RuntimeError("tcpdump did not start: " + self.program.output())
@@ -250,6 +250,50 @@ def _read_pcapng(data):
         elif kind == 3 and len(body) >= 4 and links:
             yield CapturedPacket(links[0], body[4:4 + struct.unpack(order + "I", body[:4])[0]])
         at += size
+
+
+def ping(ns, destination, count=1, interval=0.01, size=56, patience=1.0):
+    """Echo requests from a namespace. Returns (answers, mean round trip in ms or None).
+
+    Unlike ping(8), which ends two round trips after its last request, it waits `patience` seconds for each answer.
+    """
+    v6 = ":" in destination
+    with inside(ns.name):
+        sock = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6) if v6 else socket.socket(
+            socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+    sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 1 << 20)
+    request, reply = (128, 129) if v6 else (8, 0)
+    name = os.urandom(2)
+    sent, trips = {}, {}
+
+    def receive(until):
+        while len(trips) < len(sent) and (left := until - time.monotonic()) > 0:
+            sock.settimeout(left)
+            try:
+                data = sock.recv(65536)
+            except TimeoutError:
+                return
+            data = data if v6 else data[(data[0] & 15) * 4:]
+            number = int.from_bytes(data[6:8], "big")
+            if data[0] == reply and data[4:6] == name and number in sent:
+                trips.setdefault(number, time.monotonic() - sent[number])
+
+    with sock:
+        for number in range(count):
+            body = name + number.to_bytes(2, "big") + (bytes(range(256)) * (size // 256 + 1))[:size]
+            head = bytes([request, 0])
+            message = head + (bytes(2) if v6 else checksum(head + bytes(2) + body).to_bytes(2, "big")) + body
+            sent[number] = time.monotonic()
+            try:
+                sock.sendto(message, (destination, 0))
+            except OSError:
+                pass  # no route, no neighbour: no answer either
+            if number + 1 < count:
+                pause = time.monotonic() + interval
+                receive(pause)
+                time.sleep(max(0.0, pause - time.monotonic()))
+        receive(time.monotonic() + patience)
+    return len(trips), 1000 * sum(trips.values()) / len(trips) if trips else None
 
 
 Datagram = collections.namedtuple("Datagram", "source destination sport dport payload")
