@@ -313,6 +313,8 @@ void Gateway::log_report(const bridge::Report& before) {
     for (const auto& warning : report_.warnings)
         if (is_new(before.warnings, warning)) log_->warn("bridge: {}", warning);
     for (const auto& bridge : report_.bridges) {
+        const bridge::BridgeReport* was = before.bridge(bridge.name);
+        if (was == nullptr || !(was->state == bridge.state)) log_bridge(bridge);
         for (const auto& port : bridge.ports) {
             const bridge::PortReport* old = before.port(port.name);
             if (old != nullptr && old->state == port.state) continue;
@@ -324,6 +326,13 @@ void Gateway::log_report(const bridge::Report& before) {
             }
         }
     }
+}
+
+void Gateway::log_bridge(const bridge::BridgeReport& bridge) {
+    if (bridge.state.word == bridge::StateWord::up)
+        log_->info("bridge {} is up", bridge.name);
+    else
+        log_->warn("bridge {} is {}: {}", bridge.name, bridge::to_string(bridge.state.word), bridge.state.reason);
 }
 
 void Gateway::publish() {

@@ -60,6 +60,7 @@ class Gateway {
     void log_change(std::string_view what, const std::string& name, const Condition& before,
                     const Condition& now);
     void log_report(const bridge::Report& before);
+    void log_bridge(const bridge::BridgeReport& bridge);
     void publish();
 
     asio::io_context& io_;

@@ -62,6 +62,11 @@ def contents(packet):
         yield data[at + 48:]
 
 
+# Drops of packets that their session has received and counted by then.
+AFTER_RECEIPT = {"link_local_protocol", "vlan_not_allowed", "untagged_not_allowed", "malformed_frame", "storm_limit",
+                 "port_blocked", "session_down", "tap_refused"}
+
+
 class Account:
     """How many packets a gateway says it has seen: passed, dropped under a name, or handed to the control thread."""
 
@@ -76,8 +81,8 @@ class Account:
     def inbound(self):
         """All that came in from the WAN."""
         status = self.status()
-        return (sum(s["in"]["packets"] for s in status["sessions"]) + sum(drops_in(status).values()) +
-                sum(status["gateway"]["unheard"].values()))
+        before = sum(count for reason, count in drops_in(status).items() if reason not in AFTER_RECEIPT)
+        return sum(s["in"]["packets"] for s in status["sessions"]) + before + sum(status["gateway"]["unheard"].values())
 
     def outbound(self):
         status = self.status()

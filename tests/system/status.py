@@ -9,7 +9,7 @@ from sites import TwoSites, address
 NUMBER = (int, float)
 TRAFFIC = {"packets": int, "bytes": int}
 SHAPE = {
-    "gateway": {"name": str, "version": str, "uptime_s": NUMBER, "workers": list},
+    "gateway": {"name": str, "version": str, "uptime_s": NUMBER, "drops": {}},
     "bridges": [{"name": str, "ownership": str, "state": str, "ports": [{"name": str, "state": str}]}],
     "tunnels": [{"name": str, "state": str, "local": str, "remote": str, "encapsulation": str, "protection": str,
                  "mtu": {"path_mtu": int, "lines": [{"what": str, "bytes": int}], "frame_mtu": int},
