@@ -44,7 +44,7 @@ def for_people():
     before = namespaces()
     done = demo("--keep")
     try:
-        contains(done.stdout, ["dc-gw", "cloud-gw", "WAN", "Budget", "✔", "VLAN 30", "proofs hold", "ip netns exec",
+        contains(done.stdout, ["dc-gw", "cloud-gw", "WAN", "headers take", "✔", "VLAN 30", "proofs hold", "ip netns exec",
                                "./dev demo down", "TUNNEL", "SESSION"], "the demo")
         check("\x1b" not in done.stdout, "colour in a pipe")
         check(max(map(len, done.stdout.splitlines())) < 200, "a line is too long")
