@@ -7,6 +7,7 @@ namespace isthmus::config {
 namespace {
 
 using tunnel::DscpPolicy;
+using tunnel::EcnMode;
 using tunnel::Encapsulation;
 
 enum class Protection : std::uint8_t { esp, none };
@@ -17,6 +18,8 @@ constexpr std::array kDscpPolicies{
     std::pair<std::string_view, DscpPolicy>{"none", DscpPolicy::none},
     std::pair<std::string_view, DscpPolicy>{"from-pcp", DscpPolicy::from_pcp},
     std::pair<std::string_view, DscpPolicy>{"copy-inner", DscpPolicy::copy_inner}};
+constexpr std::array kEcnModes{std::pair<std::string_view, EcnMode>{"normal", EcnMode::normal},
+                               std::pair<std::string_view, EcnMode>{"compatibility", EcnMode::compatibility}};
 constexpr std::array kProtections{std::pair<std::string_view, Protection>{"esp", Protection::esp},
                                   std::pair<std::string_view, Protection>{"none", Protection::none}};
 constexpr std::uint32_t kMaxId = 0xffff'ffff;
@@ -82,6 +85,7 @@ void read_tunnel(const Section& section, const Environment& environment, Draft& 
     out.options.remote_id = ControlConnectionId{section.integer("remote_id", 1, kMaxId).value_or(0)};
     out.path_mtu = read_path_mtu(section, out.options);
     out.options.dscp = section.choice<DscpPolicy>("dscp", kDscpPolicies).value_or(out.options.dscp);
+    out.options.ecn = section.choice<EcnMode>("ecn", kEcnModes).value_or(out.options.ecn);
     read_protection(section, environment, out, sections);
     draft.configuration.tunnels.push_back(std::move(out));
     draft.tunnels.push_back(std::move(sections));

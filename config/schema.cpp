@@ -43,6 +43,7 @@ constexpr auto kSchema = std::to_array<KeySpec>({
 {"tunnel", "remote_id", integer, "none", "1 to 4294967295", "The peer's Control Connection ID.", "22"},
 {"tunnel", "path_mtu", integer, "MTU of the interface that holds `local`", "576 to 65535, over IPv6 from 1280", "Largest IP packet that the way to the peer carries.", "1500"},
 {"tunnel", "dscp", text, "`none`", "`none`, `from-pcp`, `copy-inner`", "DSCP of the outer packets: 0, from the 802.1Q priority, or that of the IP packet inside.", "\"none\""},
+{"tunnel", "ecn", text, "`normal`", "`normal`, `compatibility`", "RFC 6040: copy the ECN field of the IP packet inside to the outer one, or send Not-ECT, for peers that lose congestion marks (the Linux kernel's L2TP does).", "\"normal\""},
 {"tunnel", "protection", text, kRequired, "`esp`, `none`", "Encryption. `none` has to be asked for by name and is warned about.", "\"esp\"", "write protection = \"esp\", or protection = \"none\" to send in the clear"},
 {"tunnel", "esp", table, "none", "with `protection = \"esp\"` only", "How the tunnel is protected.", ""},
 

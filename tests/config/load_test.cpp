@@ -72,6 +72,7 @@ local_id = 11
 remote_id = 0xffffffff
 path_mtu = 1280
 dscp = "copy-inner"
+ecn = "compatibility"
 protection = "esp"
 [tunnel.esp]
 keys = "manual"
@@ -131,6 +132,7 @@ split_horizon = "mesh"
     CHECK(tunnel.options.local_id == ControlConnectionId{11});
     CHECK(tunnel.options.remote_id == ControlConnectionId{0xffffffff});
     CHECK(tunnel.options.dscp == tunnel::DscpPolicy::copy_inner);
+    CHECK(tunnel.options.ecn == tunnel::EcnMode::compatibility);
     CHECK(tunnel.path_mtu == 1280U);
     CHECK(tunnel.esp->encapsulation == EspEncapsulation::raw);
     CHECK(tunnel.esp->mode == crypto::esp::Mode::tunnel);
