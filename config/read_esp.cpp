@@ -146,7 +146,9 @@ void read_key_source(const Section& esp) {
 }
 
 std::uint32_t read_replay_window(const Section& esp) {
-    using namespace crypto::esp;
+    using crypto::esp::kDefaultReplayWindow;
+    using crypto::esp::kMaxReplayWindow;
+    using crypto::esp::kMinReplayWindow;
     const auto window =
         esp.integer("replay_window", kMinReplayWindow, kMaxReplayWindow).value_or(kDefaultReplayWindow);
     if (window % 64 != 0)

@@ -52,7 +52,7 @@ Cookie read_cookie(const Section& section, std::string_view key) {
     const auto text = section.text(key);
     if (!text) return cookie;
     const auto bytes = from_hex(*text);
-    if (!bytes || (bytes->size() != 0 && bytes->size() != 4 && bytes->size() != 8)) {
+    if (!bytes || (!bytes->empty() && bytes->size() != 4 && bytes->size() != 8)) {
         const std::string is = bytes ? "has " + std::to_string(bytes->size()) + " bytes" : "is not in hex";
         section.problem(key, is, "a cookie has 0, 4 or 8 bytes: 0, 8 or 16 hex digits");
         return cookie;

@@ -52,7 +52,7 @@ enum class LinkLocalKind : std::uint8_t {
     ISTHMUS_LINK_LOCAL_KINDS(X)
 #undef X
 };
-#define X(name) +1
+#define X(name) +1  // NOLINT(bugprone-macro-parentheses)
 inline constexpr std::size_t kLinkLocalKindCount = 1 ISTHMUS_LINK_LOCAL_KINDS(X);
 #undef X
 

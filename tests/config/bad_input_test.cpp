@@ -478,7 +478,8 @@ TEST_CASE("what is said is one printable line each, whatever the file holds") {
     CHECK(problems.size() == 3);
     FakeEnvironment machine = machine_with_keys();
     machine.files["/etc/\x1b[2J.key"] = {"", 1, 0644};
-    const Texts of_file = problems_of(replaced(kGood, "/etc/isthmus/out.key", "/etc/\\u001b[2J.key"), machine);
+    const Texts of_file =
+        problems_of(replaced(kGood, "/etc/isthmus/out.key", "/etc/\\u001b[2J.key"), machine);
     CHECK(of_file.size() == 2);
     for (const Texts& said : {problems, of_file})
         for (const std::string& problem : said)

@@ -182,7 +182,9 @@ TEST_CASE("each suite takes a key of its own length") {
         {"aes-128-gcm", 20},        {"aes-256-gcm", 36},        {"chacha20-poly1305", 36},
         {"aes-128-cbc-sha256", 48}, {"aes-256-cbc-sha256", 64}, {"aes-256-cbc-sha384", 80},
         {"aes-256-cbc-sha512", 96}};
-    for (const auto& [suite, size] : suites) {
+    for (const auto& row : suites) {
+        const std::string& suite = row.first;
+        const std::size_t size = row.second;
         FakeEnvironment machine = machine_with_keys();
         machine.files["/etc/isthmus/out.key"].content = std::string(2 * size, '1');
         machine.files["/etc/isthmus/in.key"].content = std::string(2 * size, '2');
