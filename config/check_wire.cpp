@@ -29,20 +29,22 @@ std::string text_of(const Endpoint& end) {
     return end.port == 0 ? end.address.text() : end.address.text() + " port " + std::to_string(end.port);
 }
 
-/// A protected tunnel and one in the clear are told apart by ESP.
+/// Protected or not: a peer that decides by addresses and ports what to encrypt could not tell two such tunnels apart.
 void check_four_tuples(const Draft& draft) {
     const auto& tunnels = draft.configuration.tunnels;
-    std::map<std::tuple<bool, Endpoint, Endpoint>, std::size_t> seen;
+    std::map<std::pair<Endpoint, Endpoint>, std::size_t> seen;
     for (std::size_t i = 0; i < tunnels.size(); ++i) {
         if (!has_addresses(tunnels[i])) continue;
-        const auto [local, remote] = ends_of(tunnels[i].options);
-        const auto [at, is_new] = seen.try_emplace({draft.tunnels[i].tunnel.has("esp"), local, remote}, i);
+        const auto ends = ends_of(tunnels[i].options);
+        const auto [at, is_new] = seen.try_emplace(ends, i);
         if (is_new) continue;
         draft.tunnels[i].tunnel.problem(
-            "",
-            text_of(local) + " to " + text_of(remote) + " is " + tunnel_at(draft, at->second) + " already",
-            local.port != 0 ? "put these sessions into one tunnel, or give one of the tunnels other ports"
-                            : "put these sessions into one tunnel, or use other addresses");
+            "remote",
+            text_of(ends.first) + " to " + text_of(ends.second) + " is " + tunnel_at(draft, at->second) +
+                " already",
+            ends.first.port != 0
+                ? "put these sessions into one tunnel, or give one of the tunnels other ports"
+                : "put these sessions into one tunnel, or use other addresses");
     }
 }
 

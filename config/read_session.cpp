@@ -54,7 +54,7 @@ Cookie read_cookie(const Section& section, std::string_view key) {
     const auto bytes = from_hex(*text);
     if (!bytes || (!bytes->empty() && bytes->size() != 4 && bytes->size() != 8)) {
         const std::string is = bytes ? "has " + std::to_string(bytes->size()) + " bytes" : "is not in hex";
-        section.problem(key, is, "a cookie has 0, 4 or 8 bytes: 0, 8 or 16 hex digits");
+        section.problem(key, is, "a cookie has 8 or 4 bytes (16 or 8 hex digits), or 0 (\"\")");
         return cookie;
     }
     std::copy(bytes->begin(), bytes->end(), cookie.bytes.begin());
