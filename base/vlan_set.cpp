@@ -58,6 +58,18 @@ VlanSet VlanSet::intersection(const VlanSet& other) const noexcept {
     return out;
 }
 
+VlanSet VlanSet::united(const VlanSet& other) const noexcept {
+    VlanSet out;
+    out.ids_ = ids_ | other.ids_;
+    return out;
+}
+
+VlanSet VlanSet::without(const VlanSet& other) const noexcept {
+    VlanSet out;
+    out.ids_ = ids_ & ~other.ids_;
+    return out;
+}
+
 std::string VlanSet::text() const {
     std::string out;
     for (std::size_t v = 1; v < 4095; ++v) {

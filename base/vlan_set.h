@@ -26,6 +26,8 @@ class VlanSet {
     [[nodiscard]] std::size_t size() const noexcept { return ids_.count(); }
     [[nodiscard]] bool empty() const noexcept { return ids_.none(); }
     [[nodiscard]] VlanSet intersection(const VlanSet& other) const noexcept;
+    [[nodiscard]] VlanSet united(const VlanSet& other) const noexcept;
+    [[nodiscard]] VlanSet without(const VlanSet& other) const noexcept;
     [[nodiscard]] std::string text() const;  ///< shortest form: "10,20-29"
     friend bool operator==(const VlanSet&, const VlanSet&) = default;
 

@@ -81,7 +81,7 @@ void Planner::gather_targets() {
         for (const auto& tap : desired_.taps) {
             if (tap.bridge != options.name) continue;
             target.taps.push_back(&tap);
-            target.tagged = united(target.tagged, tap.vlans);
+            target.tagged = target.tagged.united(tap.vlans);
         }
         targets_.push_back(std::move(target));
     }

@@ -142,7 +142,7 @@ void Planner::set_vlans(const Target& target, const Link& link, const TapPort* t
     if (target.purged && now.pvid == target.purged) {
         VlanSet gone;
         gone.insert(*target.purged);
-        now = {difference(now.members, gone), difference(now.untagged, gone), std::nullopt};
+        now = {now.members.without(gone), now.untagged.without(gone), std::nullopt};
     }
     const auto change = vlan_change(now, wanted);
     if (!change.remove.empty()) add(RemoveVlans{link.name, change.remove});

@@ -7,14 +7,6 @@ namespace {
 constexpr std::uint16_t kFirstVid = 1;
 constexpr std::uint16_t kLastVid = 4094;
 
-template <class Keep>
-VlanSet filtered(Keep keep) {
-    VlanSet out;
-    for (std::uint16_t v = kFirstVid; v <= kLastVid; ++v)
-        if (keep(v)) out.insert(*VlanId::parse(v));
-    return out;
-}
-
 VlanSet single(VlanId id) {
     VlanSet out;
     out.insert(id);
@@ -35,14 +27,6 @@ std::vector<VlanRange> vlan_ranges(const VlanSet& set) {
     return out;
 }
 
-VlanSet difference(const VlanSet& a, const VlanSet& b) {
-    return filtered([&](std::uint16_t v) { return a.contains_vid(v) && !b.contains_vid(v); });
-}
-
-VlanSet united(const VlanSet& a, const VlanSet& b) {
-    return filtered([&](std::uint16_t v) { return a.contains_vid(v) || b.contains_vid(v); });
-}
-
 bool VlanChange::empty() const noexcept {
     return remove.empty() && add_tagged.empty() && add_untagged.empty() && !pvid;
 }
@@ -50,9 +34,9 @@ bool VlanChange::empty() const noexcept {
 VlanChange vlan_change(const VlanTable& from, const VlanTable& to) {
     if (from == to) return {};
     VlanChange change;
-    change.remove = difference(from.members, to.members);
-    VlanSet tagged = difference(difference(to.members, to.untagged), difference(from.members, from.untagged));
-    VlanSet untagged = difference(to.untagged, from.untagged);
+    change.remove = from.members.without(to.members);
+    VlanSet tagged = to.members.without(to.untagged).without(from.members.without(from.untagged));
+    VlanSet untagged = to.untagged.without(from.untagged);
     // A VLAN that stays a member but is the PVID no more is added again: an addition without the PVID flag
     // clears it.
     if (from.pvid && from.pvid != to.pvid && to.members.contains(*from.pvid)) {
@@ -61,8 +45,8 @@ VlanChange vlan_change(const VlanTable& from, const VlanTable& to) {
     if (to.pvid && (from.pvid != to.pvid || tagged.contains(*to.pvid) || untagged.contains(*to.pvid))) {
         change.pvid = to.pvid;
         change.pvid_untagged = to.untagged.contains(*to.pvid);
-        tagged = difference(tagged, single(*to.pvid));
-        untagged = difference(untagged, single(*to.pvid));
+        tagged = tagged.without(single(*to.pvid));
+        untagged = untagged.without(single(*to.pvid));
     }
     change.add_tagged = tagged;
     change.add_untagged = untagged;

@@ -26,9 +26,6 @@ struct VlanRange {
 
 /// Maximal runs, ascending.
 [[nodiscard]] std::vector<VlanRange> vlan_ranges(const VlanSet& set);
-/// In `a` and not in `b`.
-[[nodiscard]] VlanSet difference(const VlanSet& a, const VlanSet& b);
-[[nodiscard]] VlanSet united(const VlanSet& a, const VlanSet& b);
 
 /// What turns one table into another: removals first, then each addition in order.
 struct VlanChange {

@@ -64,7 +64,7 @@ Capabilities probe_capabilities(NetlinkSocket& socket) {
     const int bridge = refusal(socket, netlink::probe_kind("bridge"));
     out.net_admin = bridge != EPERM;
     if (!out.net_admin) {
-        out.problems.push_back(
+        out.problems.emplace_back(
             "no right to change interfaces (CAP_NET_ADMIN): run as root, or under systemd with "
             "AmbientCapabilities=CAP_NET_ADMIN CAP_NET_RAW");
     } else {
@@ -74,11 +74,11 @@ Capabilities probe_capabilities(NetlinkSocket& socket) {
         out.sysctl_writable = sysctls_writable();
     }
     if (out.bridge == Support::no)
-        out.problems.push_back(
+        out.problems.emplace_back(
             "this kernel has no bridge: load the module (modprobe bridge), or use a kernel with "
             "CONFIG_BRIDGE");
     if (out.net_admin && !out.sysctl_writable)
-        out.problems.push_back(
+        out.problems.emplace_back(
             "/proc/sys/net is read-only here, so IPv6 stays on on bridges and ports; mount it writable "
             "(systemd: "
             "ProtectKernelTunables=no)");

@@ -121,16 +121,34 @@ Result<void, NetlinkError> NetlinkSocket::ask(netlink::Request request, std::str
 }
 
 Result<Link, NetlinkError> NetlinkSocket::link(std::string_view name) {
+    return one_link(netlink::get_link(name), "look at interface " + std::string(name));
+}
+
+Result<Link, NetlinkError> NetlinkSocket::link(IfIndex index) {
+    return one_link(netlink::get_link(index), "look at interface number " + std::to_string(raw(index)));
+}
+
+Result<Link, NetlinkError> NetlinkSocket::one_link(netlink::Request request, std::string doing) {
     std::optional<Link> found;
-    const std::string doing = "look at interface " + std::string(name);
     auto answered = ask(
-        netlink::get_link(name), doing, [&] { found.reset(); },
+        std::move(request), doing, [&] { found.reset(); },
         [&](const netlink::MessageView& m) {
             if (auto parsed = netlink::parse_link(m)) found = std::move(parsed->link);
         });
     if (!answered) return Unexpected(std::move(answered).error());
-    if (!found) return Unexpected(NetlinkError{EBADMSG, doing, "malformed answer"});
+    if (!found) return Unexpected(NetlinkError{EBADMSG, std::move(doing), "malformed answer"});
     return std::move(*found);
+}
+
+Result<std::vector<InterfaceAddress>, NetlinkError> NetlinkSocket::addresses() {
+    std::vector<InterfaceAddress> found;
+    auto answered = ask(
+        netlink::dump_addresses(), "list addresses", [&] { found.clear(); },
+        [&](const netlink::MessageView& m) {
+            if (const auto parsed = netlink::parse_address(m)) found.push_back(parsed->address);
+        });
+    if (!answered) return Unexpected(std::move(answered).error());
+    return found;
 }
 
 Result<ActualState, NetlinkError> dump_state(NetlinkSocket& socket) {
@@ -155,12 +173,9 @@ Result<ActualState, NetlinkError> dump_state(NetlinkSocket& socket) {
         for (auto& link : state.links)
             if (link.index == index) link.vlans = table;
 
-    auto addresses = socket.ask(
-        netlink::dump_addresses(), "list addresses", [&] { state.addresses.clear(); },
-        [&](const netlink::MessageView& m) {
-            if (const auto parsed = netlink::parse_address(m)) state.addresses.push_back(parsed->address);
-        });
+    auto addresses = socket.addresses();
     if (!addresses) return Unexpected(std::move(addresses).error());
+    state.addresses = std::move(*addresses);
 
     state.netfilter = read_bridge_netfilter();
     state.ipv6_disabled_by_default = read_flag(ipv6_sysctl("default", "disable_ipv6")).value_or(false);

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 #include "bridge/model.h"
@@ -31,8 +32,11 @@ class NetlinkSocket {
 
     /// Error ENODEV: there is none of that name.
     [[nodiscard]] Result<Link, NetlinkError> link(std::string_view name);
+    [[nodiscard]] Result<Link, NetlinkError> link(IfIndex index);
+    [[nodiscard]] Result<std::vector<InterfaceAddress>, NetlinkError> addresses();
 
   private:
+    [[nodiscard]] Result<Link, NetlinkError> one_link(netlink::Request request, std::string doing);
     struct Socket;
     explicit NetlinkSocket(std::unique_ptr<Socket> socket);
     std::unique_ptr<Socket> socket_;

@@ -1,6 +1,7 @@
 #include "bridge/io/reconciler.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <map>
 
 #include "bridge/io/executor.h"
@@ -106,9 +107,19 @@ const Capabilities& Reconciler::capabilities() const noexcept {
 }
 
 Result<std::optional<AddressHolder>, NetlinkError> Reconciler::address_present(const IpAddress& address) {
-    auto now = state_->look();
-    if (!now) return Unexpected(std::move(now).error());
-    return address_holder(*now, address);
+    // Not a look at everything: this is asked for each tunnel, and there may be a thousand TAPs.
+    ActualState about;
+    auto addresses = state_->socket.addresses();
+    if (!addresses) return Unexpected(std::move(addresses).error());
+    for (const auto& held : *addresses) {
+        if (held.address != address) continue;
+        auto link = state_->socket.link(held.index);
+        if (!link && link.error().code == ENODEV) continue;  // gone meanwhile
+        if (!link) return Unexpected(std::move(link).error());
+        about.addresses.push_back(held);
+        about.links.push_back(std::move(*link));
+    }
+    return address_holder(about, address);
 }
 
 Result<ActualState, NetlinkError> Reconciler::State::look() {
@@ -185,7 +196,7 @@ bool Reconciler::State::save(const Journal& next, Report& report) {
         return true;
     }
     report.failed.push_back(saved.error());
-    report.warnings.push_back("nothing was changed, because it could not be recorded how to undo it");
+    report.warnings.emplace_back("nothing was changed, because it could not be recorded how to undo it");
     return false;
 }
 

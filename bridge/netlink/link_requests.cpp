@@ -186,6 +186,12 @@ Request get_link(std::string_view name) {
     return std::move(message).take();
 }
 
+Request get_link(IfIndex link) {
+    MessageBuilder message(RTM_GETLINK, 0);
+    message.header(about(link)).u32(IFLA_EXT_MASK, kExtSkipStats);
+    return std::move(message).take();
+}
+
 Request probe_kind(std::string_view kind) {
     // An Ethernet address of three bytes: every Ethernet kind refuses it in its validation, before anything
     // is made.

@@ -37,6 +37,7 @@ namespace isthmus::bridge::netlink {
 [[nodiscard]] Request dump_bridge_vlans();
 [[nodiscard]] Request dump_addresses();
 [[nodiscard]] Request get_link(std::string_view name);
+[[nodiscard]] Request get_link(IfIndex link);
 
 /// Asks for a link of `kind` that can never be made (its name is lo's). The answer tells what the kernel
 /// knows: EINVAL = the kind is there and looked at the request; EEXIST = nobody did; EOPNOTSUPP = no such

@@ -20,7 +20,7 @@ Bytes after(Bytes in, std::size_t n) noexcept {
 
 std::optional<MessageView> MessageReader::next() noexcept {
     if (rest_.empty()) return std::nullopt;
-    nlmsghdr header;
+    nlmsghdr header{};
     if (rest_.size() >= sizeof(header)) std::memcpy(&header, rest_.data(), sizeof(header));
     if (rest_.size() < sizeof(header) || header.nlmsg_len < sizeof(header) ||
         header.nlmsg_len > rest_.size()) {

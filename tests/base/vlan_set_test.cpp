@@ -27,3 +27,12 @@ TEST_CASE("all VLANs are 1 to 4094") {
     CHECK_FALSE(VlanSet::all().contains_vid(0));
     CHECK_FALSE(VlanSet::all().contains_vid(4095));
 }
+
+TEST_CASE("sets of VLANs are united and taken from one another") {
+    const auto a = VlanSet::parse("1,10-12").value();
+    const auto b = VlanSet::parse("12-14,4094").value();
+    CHECK(a.united(b).text() == "1,10-14,4094");
+    CHECK(a.without(b).text() == "1,10-11");
+    CHECK(VlanSet().without(VlanSet()).empty());
+    CHECK(VlanSet::all().without(VlanSet()) == VlanSet::all());
+}

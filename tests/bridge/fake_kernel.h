@@ -151,8 +151,8 @@ class FakeKernel {
         if (state_.vlan_filtering != Support::yes) return "EOPNOTSUPP";
         if (o.vlans.empty() || (o.pvid && o.vlans.size() != 1)) return "EINVAL";
         auto& table = link->vlans;
-        table.members = united(table.members, o.vlans);
-        table.untagged = o.untagged ? united(table.untagged, o.vlans) : difference(table.untagged, o.vlans);
+        table.members = table.members.united(o.vlans);
+        table.untagged = o.untagged ? table.untagged.united(o.vlans) : table.untagged.without(o.vlans);
         if (o.pvid) table.pvid = vlan_ranges(o.vlans).front().first;
         if (!o.pvid && table.pvid && o.vlans.contains(*table.pvid)) table.pvid.reset();
         return {};
@@ -244,8 +244,8 @@ class FakeKernel {
         }
     }
     static void remove_vlans(Link& port, const VlanSet& vlans) {
-        port.vlans.members = difference(port.vlans.members, vlans);
-        port.vlans.untagged = difference(port.vlans.untagged, vlans);
+        port.vlans.members = port.vlans.members.without(vlans);
+        port.vlans.untagged = port.vlans.untagged.without(vlans);
         if (port.vlans.pvid && vlans.contains(*port.vlans.pvid)) port.vlans.pvid.reset();
     }
 
