@@ -214,8 +214,8 @@ TEST_CASE("cookies have 0, 4 or 8 bytes, and are not shown") {
           "c.toml:25: session.local_cookie: has 6 bytes; a cookie has 8 or 4 bytes (16 or 8 hex digits), or "
           "0 (\"\")");
     CHECK(problem_with("\"f1f2f3f4f5f6f7f8\"", "\"secret\"") ==
-          "c.toml:25: session.local_cookie: is not in hex; a cookie has 0, 4 or 8 bytes: 0, 8 or 16 hex "
-          "digits");
+          "c.toml:25: session.local_cookie: is not in hex; a cookie has 8 or 4 bytes (16 or 8 hex digits), "
+          "or 0 (\"\")");
 }
 
 TEST_CASE("VLANs of two sessions on one bridge do not overlap outside a group") {
