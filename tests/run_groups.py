@@ -305,7 +305,7 @@ def report(o):
     if o.failed and log.exists():
         lines = log.read_text(errors="replace").splitlines()
         print(f"       end of build/test-logs/{log.name}:")
-        print("\n".join(f"       | {line}" for line in lines[-TAIL:]), flush=True)
+        print("\n".join(f"       | {shortened(line)}" for line in lines[-TAIL:]), flush=True)
     elif log.exists() and not o.failed:
         log.unlink()
 
@@ -316,10 +316,15 @@ def conclude(outcomes):
         if rows:
             print(f"\n{title}")
             for group, name, why in rows:
-                print(f"  {group}: {name}: {why}")
+                print(f"  {group}: {shortened(name)}: {shortened(why)}")
     failed = sum(len(o.failed) for o in outcomes)
     print(f"\n{sum(o.passed for o in outcomes)} passed, {failed} failed, {sum(len(o.skipped) for o in outcomes)} skipped", flush=True)
     return 1 if failed else 0
+
+
+def shortened(text, width=200):
+    """Whole sentences are in the log."""
+    return text if len(text) <= width else text[: width - 4] + " ..."
 
 
 def invoking_user():
