@@ -332,7 +332,8 @@ void Gateway::log_bridge(const bridge::BridgeReport& bridge) {
     if (bridge.state.word == bridge::StateWord::up)
         log_->info("bridge {} is up", bridge.name);
     else
-        log_->warn("bridge {} is {}: {}", bridge.name, bridge::to_string(bridge.state.word), bridge.state.reason);
+        log_->warn("bridge {} is {}: {}", bridge.name, bridge::to_string(bridge.state.word),
+                   bridge.state.reason);
 }
 
 void Gateway::publish() {

@@ -36,7 +36,8 @@ Result<VlanSet, std::string> VlanSet::parse(std::string_view text) {
         const auto last = dash == std::string_view::npos ? first : parse_id(trimmed(part.substr(dash + 1)));
         if (!last) return Unexpected(last.error());
         if (*last < *first)
-            return Unexpected("range " + std::string(part) + " runs backwards; the smaller VLAN comes first: " +
+            return Unexpected("range " + std::string(part) +
+                              " runs backwards; the smaller VLAN comes first: " +
                               std::to_string(last->value()) + "-" + std::to_string(first->value()));
         for (std::uint32_t v = first->value(); v <= last->value(); ++v) set.ids_.set(v);
         if (comma == std::string_view::npos) return set;

@@ -28,32 +28,23 @@ constexpr void store_le16(std::uint8_t* p, std::uint16_t v) noexcept {
 
 std::optional<Offload::Kind> kind_of(std::uint8_t gso_type) noexcept {
     switch (gso_type) {
-        case kGsoNone:
-            return Offload::Kind::none;
+        case kGsoNone: return Offload::Kind::none;
         case kGsoTcp4:
-        case kGsoTcp4 | kGsoEcn:
-            return Offload::Kind::tcp4;
+        case kGsoTcp4 | kGsoEcn: return Offload::Kind::tcp4;
         case kGsoTcp6:
-        case kGsoTcp6 | kGsoEcn:
-            return Offload::Kind::tcp6;
-        case kGsoUdp:
-            return Offload::Kind::udp;
-        default:
-            return std::nullopt;
+        case kGsoTcp6 | kGsoEcn: return Offload::Kind::tcp6;
+        case kGsoUdp: return Offload::Kind::udp;
+        default: return std::nullopt;
     }
 }
 
 std::uint8_t gso_type_of(const Offload& offload) noexcept {
     const std::uint8_t ecn = offload.ecn ? kGsoEcn : 0;
     switch (offload.kind) {
-        case Offload::Kind::none:
-            return kGsoNone;
-        case Offload::Kind::tcp4:
-            return kGsoTcp4 | ecn;
-        case Offload::Kind::tcp6:
-            return kGsoTcp6 | ecn;
-        case Offload::Kind::udp:
-            return kGsoUdp;
+        case Offload::Kind::none: return kGsoNone;
+        case Offload::Kind::tcp4: return kGsoTcp4 | ecn;
+        case Offload::Kind::tcp6: return kGsoTcp6 | ecn;
+        case Offload::Kind::udp: return kGsoUdp;
     }
     return kGsoNone;
 }

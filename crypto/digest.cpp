@@ -13,14 +13,10 @@ namespace {
 
 const EVP_MD* evp_of(Hash hash) {
     switch (hash) {
-        case Hash::sha1:
-            return EVP_sha1();
-        case Hash::sha256:
-            return EVP_sha256();
-        case Hash::sha384:
-            return EVP_sha384();
-        case Hash::sha512:
-            return EVP_sha512();
+        case Hash::sha1: return EVP_sha1();
+        case Hash::sha256: return EVP_sha256();
+        case Hash::sha384: return EVP_sha384();
+        case Hash::sha512: return EVP_sha512();
     }
     return nullptr;
 }

@@ -13,14 +13,10 @@ enum class Hash : std::uint8_t { sha1, sha256, sha384, sha512 };
 
 [[nodiscard]] constexpr std::size_t hash_size(Hash hash) noexcept {
     switch (hash) {
-        case Hash::sha1:
-            return 20;
-        case Hash::sha256:
-            return 32;
-        case Hash::sha384:
-            return 48;
-        case Hash::sha512:
-            return 64;
+        case Hash::sha1: return 20;
+        case Hash::sha256: return 32;
+        case Hash::sha384: return 48;
+        case Hash::sha512: return 64;
     }
     return 0;
 }

@@ -15,14 +15,10 @@ constexpr std::size_t kTagSize = 16;
 
 const char* algorithm_of(esp::Suite suite) noexcept {
     switch (suite) {
-        case esp::Suite::aes128_gcm16:
-            return "AES-128-GCM";
-        case esp::Suite::aes256_gcm16:
-            return "AES-256-GCM";
-        case esp::Suite::chacha20_poly1305:
-            return "ChaCha20-Poly1305";
-        default:
-            return nullptr;
+        case esp::Suite::aes128_gcm16: return "AES-128-GCM";
+        case esp::Suite::aes256_gcm16: return "AES-256-GCM";
+        case esp::Suite::chacha20_poly1305: return "ChaCha20-Poly1305";
+        default: return nullptr;
     }
 }
 

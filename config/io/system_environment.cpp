@@ -28,16 +28,11 @@ class Descriptor {
 
 std::string words_for(int error) {
     switch (error) {
-        case ENOENT:
-            return "no such file";
-        case EACCES:
-            return "this user may not read it";
-        case EISDIR:
-            return "it is a folder";
-        case ELOOP:
-            return "too many symbolic links";
-        default:
-            return std::strerror(error);  // NOLINT(concurrency-mt-unsafe): start-up, one thread
+        case ENOENT: return "no such file";
+        case EACCES: return "this user may not read it";
+        case EISDIR: return "it is a folder";
+        case ELOOP: return "too many symbolic links";
+        default: return std::strerror(error);  // NOLINT(concurrency-mt-unsafe): start-up, one thread
     }
 }
 

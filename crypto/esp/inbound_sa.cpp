@@ -8,12 +8,9 @@ namespace isthmus::crypto::esp {
 namespace {
 DropReason reason_of(ReplayWindow::Verdict verdict) noexcept {
     switch (verdict) {
-        case ReplayWindow::Verdict::fresh:
-            return DropReason::none;
-        case ReplayWindow::Verdict::replayed:
-            return DropReason::esp_replayed;
-        case ReplayWindow::Verdict::outside:
-            return DropReason::esp_outside_window;
+        case ReplayWindow::Verdict::fresh: return DropReason::none;
+        case ReplayWindow::Verdict::replayed: return DropReason::esp_replayed;
+        case ReplayWindow::Verdict::outside: return DropReason::esp_outside_window;
     }
     return DropReason::esp_internal;
 }

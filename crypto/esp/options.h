@@ -22,19 +22,13 @@ enum class Suite : std::uint8_t {
 /// Bytes of keying material: encryption key, then salt or integrity key (RFC 7296 section 2.17's order).
 [[nodiscard]] constexpr std::size_t key_size(Suite suite) noexcept {
     switch (suite) {
-        case Suite::aes128_gcm16:
-            return 20;
+        case Suite::aes128_gcm16: return 20;
         case Suite::aes256_gcm16:
-        case Suite::chacha20_poly1305:
-            return 36;
-        case Suite::aes128_cbc_hmac_sha256_128:
-            return 48;
-        case Suite::aes256_cbc_hmac_sha256_128:
-            return 64;
-        case Suite::aes256_cbc_hmac_sha384_192:
-            return 80;
-        case Suite::aes256_cbc_hmac_sha512_256:
-            return 96;
+        case Suite::chacha20_poly1305: return 36;
+        case Suite::aes128_cbc_hmac_sha256_128: return 48;
+        case Suite::aes256_cbc_hmac_sha256_128: return 64;
+        case Suite::aes256_cbc_hmac_sha384_192: return 80;
+        case Suite::aes256_cbc_hmac_sha512_256: return 96;
     }
     return 0;
 }

@@ -46,20 +46,13 @@ inline constexpr std::array<Suite, 7> kAllSuites{
 
 [[nodiscard]] constexpr SuiteShape shape_of(Suite suite) noexcept {
     switch (suite) {
-        case Suite::aes128_gcm16:
-            return {"aes-128-gcm", 16, 4, 0, 8, 16, 4};
-        case Suite::aes256_gcm16:
-            return {"aes-256-gcm", 32, 4, 0, 8, 16, 4};
-        case Suite::chacha20_poly1305:
-            return {"chacha20-poly1305", 32, 4, 0, 8, 16, 4};
-        case Suite::aes128_cbc_hmac_sha256_128:
-            return {"aes-128-cbc-sha256", 16, 0, 32, 16, 16, 16};
-        case Suite::aes256_cbc_hmac_sha256_128:
-            return {"aes-256-cbc-sha256", 32, 0, 32, 16, 16, 16};
-        case Suite::aes256_cbc_hmac_sha384_192:
-            return {"aes-256-cbc-sha384", 32, 0, 48, 16, 24, 16};
-        case Suite::aes256_cbc_hmac_sha512_256:
-            return {"aes-256-cbc-sha512", 32, 0, 64, 16, 32, 16};
+        case Suite::aes128_gcm16: return {"aes-128-gcm", 16, 4, 0, 8, 16, 4};
+        case Suite::aes256_gcm16: return {"aes-256-gcm", 32, 4, 0, 8, 16, 4};
+        case Suite::chacha20_poly1305: return {"chacha20-poly1305", 32, 4, 0, 8, 16, 4};
+        case Suite::aes128_cbc_hmac_sha256_128: return {"aes-128-cbc-sha256", 16, 0, 32, 16, 16, 16};
+        case Suite::aes256_cbc_hmac_sha256_128: return {"aes-256-cbc-sha256", 32, 0, 32, 16, 16, 16};
+        case Suite::aes256_cbc_hmac_sha384_192: return {"aes-256-cbc-sha384", 32, 0, 48, 16, 24, 16};
+        case Suite::aes256_cbc_hmac_sha512_256: return {"aes-256-cbc-sha512", 32, 0, 64, 16, 32, 16};
     }
     return {"", 0, 0, 0, 0, 0, 1};
 }

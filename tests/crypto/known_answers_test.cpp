@@ -89,8 +89,9 @@ void check_wycheproof_aead(const char* file, const std::string& algorithm, int a
             }
         }
         CHECK(run >= at_least);
-        MESSAGE(std::string(file) << ": " << run << " run, " << skipped
-                     << " skipped: ESP has 96-bit nonces, 128-bit tags and no 192-bit keys here");
+        MESSAGE(
+            std::string(file) << ": " << run << " run, " << skipped
+                              << " skipped: ESP has 96-bit nonces, 128-bit tags and no 192-bit keys here");
     }
 }
 

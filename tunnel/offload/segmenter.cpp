@@ -15,14 +15,10 @@ constexpr std::uint16_t kCwr = 0x80;
 
 bool matches(const Offload& offload, const TransportView& view) noexcept {
     switch (offload.kind) {
-        case Offload::Kind::tcp4:
-            return view.is_tcp() && view.ip_version == 4;
-        case Offload::Kind::tcp6:
-            return view.is_tcp() && view.ip_version == 6;
-        case Offload::Kind::udp:
-            return view.is_udp();
-        case Offload::Kind::none:
-            return false;
+        case Offload::Kind::tcp4: return view.is_tcp() && view.ip_version == 4;
+        case Offload::Kind::tcp6: return view.is_tcp() && view.ip_version == 6;
+        case Offload::Kind::udp: return view.is_udp();
+        case Offload::Kind::none: return false;
     }
     return false;
 }
