@@ -45,6 +45,7 @@ Gateway::Gateway(asio::io_context& io, const config::Configuration& configuratio
       state_(state),
       log_(std::move(logger)),
       started_(boot_now()),
+      remote_hosts_(rng_.u64()),
       signals_(io),
       netlink_(io),
       tick_(io),
@@ -79,9 +80,9 @@ Result<void, std::string> Gateway::open_crypto() {
 }
 
 Result<void, std::string> Gateway::open_workers() {
-    auto outbound = OutboundWorker::make(outbound_memory(config_));
+    auto outbound = OutboundWorker::make(outbound_memory(config_), remote_hosts_);
     if (!outbound) return Unexpected(outbound.error());
-    auto inbound = InboundWorker::make({});
+    auto inbound = InboundWorker::make({}, remote_hosts_);
     if (!inbound) return Unexpected(inbound.error());
     outbound_ = std::move(*outbound);
     inbound_ = std::move(*inbound);

@@ -69,6 +69,7 @@ class Gateway {
     Logger log_;
     TimePoint started_;
     crypto::SystemRng rng_;
+    stp_guard::RemoteHosts remote_hosts_;  ///< shared by the workers, which it outlives
     Providers providers_;
     std::string provider_name_;
     WanSockets wan_sockets_;

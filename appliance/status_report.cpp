@@ -168,6 +168,12 @@ json link_local_json(const StatusSources& s) {
              s.inbound.admission(true).bpdus() + s.inbound.admission(false).bpdus()}};
 }
 
+json flooded_json(const stp_guard::AdmissionCounters& out) {
+    return {{"broadcast", out.broadcast.read()},
+            {"multicast", out.multicast.read()},
+            {"unknown_unicast", out.unknown_unicast.read()}};
+}
+
 /// Drops that were booked to no tunnel or session: all of the workers' minus the scopes'.
 json unscoped_drops(const StatusSources& s) {
     json drops = json::object();
@@ -195,6 +201,7 @@ json report_status(const StatusSources& s) {
                          {"packet_memory", s.outbound.memory() + s.inbound.memory()},
                          {"mss_clamped", s.outbound.mss_clamped() + s.inbound.mss_clamped()},
                          {"link_local", link_local_json(s)},
+                         {"flooded_to_tunnels", flooded_json(s.outbound.admission())},
                          {"unheard", {{"ike", s.unheard_ike}, {"l2tp_control", s.unheard_l2tp}}},
                          {"drops", unscoped_drops(s)}};
     status["bridges"] = json::array();

@@ -1,5 +1,6 @@
 #include "stp-guard/admission_stage.h"
 
+#include <cstring>
 #include <utility>
 
 namespace isthmus::stp_guard {
@@ -20,6 +21,16 @@ std::uint32_t segments_of(const PacketBuffer& packet) noexcept {
         return 1;
     const std::size_t payload = packet.size() - offload.header_size;
     return static_cast<std::uint32_t>((payload + offload.segment_size - 1) / offload.segment_size);
+}
+
+constexpr std::size_t kDestinationAt = 0;
+constexpr std::size_t kSourceAt = 6;
+
+/// The frame is known to have both addresses.
+MacAddress address_at(const PacketBuffer& packet, std::size_t offset) noexcept {
+    MacAddress mac;
+    std::memcpy(mac.bytes.data(), packet.data().data() + offset, mac.bytes.size());
+    return mac;
 }
 
 }  // namespace
@@ -58,16 +69,29 @@ DropReason AdmissionStage::verdict(const PacketBuffer& packet, TimePoint now) no
     if (session.state == PortState::blocked) return DropReason::port_blocked;
     if (const DropReason reason = vlan_verdict(session.options, frame.vid); reason != DropReason::none)
         return reason;
-    if (frame.cast == Cast::unicast) return DropReason::none;
+    if (direction_ == Direction::from_tunnel && hosts_ != nullptr)
+        hosts_->heard(packet.meta.session, frame.vid, address_at(packet, kSourceAt), now);
+    if (frame.cast == Cast::unicast) return unicast_verdict(packet, session, frame.vid, now);
     if (session.state == PortState::flood_closed) return DropReason::port_blocked;
-    return flood_verdict(packet, frame.cast, now);
+    return flood_verdict(packet, frame.cast == Cast::broadcast ? counters_.broadcast : counters_.multicast,
+                         now);
 }
 
-DropReason AdmissionStage::flood_verdict(const PacketBuffer& packet, Cast cast, TimePoint now) noexcept {
+DropReason AdmissionStage::unicast_verdict(const PacketBuffer& packet, const SessionAdmission& session,
+                                           std::uint16_t vid, TimePoint now) noexcept {
+    if (direction_ == Direction::from_tunnel || hosts_ == nullptr) return DropReason::none;
+    if (hosts_->knows(packet.meta.session, vid, address_at(packet, kDestinationAt), now))
+        return DropReason::none;
+    if (session.state == PortState::flood_closed) return DropReason::port_blocked;
+    return flood_verdict(packet, counters_.unknown_unicast, now);
+}
+
+DropReason AdmissionStage::flood_verdict(const PacketBuffer& packet, Counter& passed,
+                                         TimePoint now) noexcept {
     const std::uint32_t segments = segments_of(packet);
     if (direction_ == Direction::to_tunnel && !buckets_[raw(packet.meta.session)].take(segments, now))
         return DropReason::storm_limit;
-    (cast == Cast::broadcast ? counters_.broadcast : counters_.multicast).add(segments);
+    passed.add(segments);
     return DropReason::none;
 }
 

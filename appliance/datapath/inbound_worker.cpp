@@ -14,9 +14,10 @@ constexpr int kCallsPerTurn = 4;
 
 }  // namespace
 
-Result<std::unique_ptr<InboundWorker>, std::string> InboundWorker::make(InboundMemory memory) {
+Result<std::unique_ptr<InboundWorker>, std::string> InboundWorker::make(InboundMemory memory,
+                                                                        stp_guard::RemoteHosts& hosts) {
     std::unique_ptr<InboundWorker> worker(new InboundWorker(memory));
-    if (auto built = worker->build_pipelines(); !built) return Unexpected(built.error());
+    if (auto built = worker->build_pipelines(hosts); !built) return Unexpected(built.error());
     return worker;
 }
 
@@ -26,7 +27,7 @@ InboundWorker::InboundWorker(InboundMemory memory)
     events_.add(thread_.wakeup().fd(), kWakeupKey);
 }
 
-Result<void, std::string> InboundWorker::build_pipelines() {
+Result<void, std::string> InboundWorker::build_pipelines(stp_guard::RemoteHosts& hosts) {
     const auto no_sessions = tunnel::SessionTable::build({}, {});
     if (!no_sessions) return Unexpected(no_sessions.error());
     for (std::size_t i = 0; i < lanes_.size(); ++i) {
@@ -47,7 +48,7 @@ Result<void, std::string> InboundWorker::build_pipelines() {
         }
         auto decap = std::make_unique<tunnel::DecapStage>(*no_sessions, punted_);
         auto admission =
-            std::make_unique<stp_guard::AdmissionStage>(stp_guard::Direction::from_tunnel, &punted_);
+            std::make_unique<stp_guard::AdmissionStage>(stp_guard::Direction::from_tunnel, &punted_, &hosts);
         auto mss = std::make_unique<tunnel::MssClampStage>();
         lane.decap = decap.get();
         lane.admission = admission.get();

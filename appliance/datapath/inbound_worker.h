@@ -25,8 +25,9 @@ struct InboundMemory {
 
 class InboundWorker {
   public:
-    /// Error: a sentence, if a pipeline cannot be built.
-    [[nodiscard]] static Result<std::unique_ptr<InboundWorker>, std::string> make(InboundMemory memory);
+    /// `hosts` outlives the worker. Error: a sentence, if a pipeline cannot be built.
+    [[nodiscard]] static Result<std::unique_ptr<InboundWorker>, std::string> make(
+        InboundMemory memory, stp_guard::RemoteHosts& hosts);
     ~InboundWorker() { stop(); }
 
     void start() {
@@ -77,7 +78,7 @@ class InboundWorker {
     };
 
     explicit InboundWorker(InboundMemory memory);
-    [[nodiscard]] Result<void, std::string> build_pipelines();
+    [[nodiscard]] Result<void, std::string> build_pipelines(stp_guard::RemoteHosts& hosts);
 
     void run();
     void adopt(std::shared_ptr<const InboundView> view);

@@ -19,10 +19,11 @@ Overhead OutboundWorker::room_needed() {
            crypto::esp::largest_overhead();
 }
 
-Result<std::unique_ptr<OutboundWorker>, std::string> OutboundWorker::make(OutboundMemory memory) {
+Result<std::unique_ptr<OutboundWorker>, std::string> OutboundWorker::make(OutboundMemory memory,
+                                                                          stp_guard::RemoteHosts& hosts) {
     const Overhead room = room_needed();
     std::unique_ptr<OutboundWorker> worker(new OutboundWorker(memory, room));
-    if (auto built = worker->build_pipelines(room); !built) return Unexpected(built.error());
+    if (auto built = worker->build_pipelines(room, hosts); !built) return Unexpected(built.error());
     return worker;
 }
 
@@ -35,11 +36,12 @@ OutboundWorker::OutboundWorker(OutboundMemory memory, Overhead room)
     events_.add(thread_.wakeup().fd(), kWakeupKey);
 }
 
-Result<void, std::string> OutboundWorker::build_pipelines(Overhead room) {
+Result<void, std::string> OutboundWorker::build_pipelines(Overhead room, stp_guard::RemoteHosts& hosts) {
     const auto no_sessions = tunnel::SessionTable::build({}, {});
     if (!no_sessions) return Unexpected(no_sessions.error());
 
-    auto admission = std::make_unique<stp_guard::AdmissionStage>(stp_guard::Direction::to_tunnel, &punted_);
+    auto admission =
+        std::make_unique<stp_guard::AdmissionStage>(stp_guard::Direction::to_tunnel, &punted_, &hosts);
     auto mss = std::make_unique<tunnel::MssClampStage>();
     admission_ = admission.get();
     mss_ = mss.get();

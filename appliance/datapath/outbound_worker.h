@@ -27,8 +27,9 @@ struct OutboundMemory {
 
 class OutboundWorker {
   public:
-    /// Error: a sentence, if the stages need more room than buffers have.
-    [[nodiscard]] static Result<std::unique_ptr<OutboundWorker>, std::string> make(OutboundMemory memory);
+    /// `hosts` outlives the worker. Error: a sentence, if the stages need more room than buffers have.
+    [[nodiscard]] static Result<std::unique_ptr<OutboundWorker>, std::string> make(
+        OutboundMemory memory, stp_guard::RemoteHosts& hosts);
     ~OutboundWorker() { stop(); }
 
     void start() {
@@ -68,7 +69,7 @@ class OutboundWorker {
 
     OutboundWorker(OutboundMemory memory, Overhead room);
     [[nodiscard]] static Overhead room_needed();
-    [[nodiscard]] Result<void, std::string> build_pipelines(Overhead room);
+    [[nodiscard]] Result<void, std::string> build_pipelines(Overhead room, stp_guard::RemoteHosts& hosts);
 
     void run();
     void adopt(std::shared_ptr<const OutboundView> view);

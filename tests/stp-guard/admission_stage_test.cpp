@@ -318,3 +318,54 @@ TEST_CASE("the stage needs no room and fits any pipeline") {
     stages.push_back(std::make_unique<AdmissionStage>(Direction::from_tunnel));
     CHECK(Pipeline::build(std::move(stages), {}).has_value());
 }
+
+TEST_CASE("unicast to a host that was never heard through the tunnel is flooding, and limited as such") {
+    RemoteHosts hosts(1);
+    PacketPool pool(2048, 8);
+    const auto table = std::make_shared<const AdmissionTable>(AdmissionTable{limited(10, 5)});
+    AdmissionStage out(Direction::to_tunnel, nullptr, &hosts);
+    AdmissionStage in(Direction::from_tunnel, nullptr, &hosts);
+    out.set_sessions(table);
+    in.set_sessions(table);
+    const auto fate = [&](AdmissionStage& stage, const Octets& frame) {
+        PacketBatch batch;
+        PacketBuffer packet = pool.allocate(0).value();
+        std::memcpy(packet.append(frame.size()).data(), frame.data(), frame.size());
+        packet.meta.session = SessionIndex{0};
+        batch.push(std::move(packet));
+        stage.process(batch, kNow);
+        return batch[0].meta.drop;
+    };
+    int passed = 0;
+    for (int i = 0; i < 20; ++i) passed += fate(out, kUnicast) == DropReason::none ? 1 : 0;
+    CHECK(passed == 5);
+    CHECK(out.counters().unknown_unicast.read() == 5);
+
+    Octets answer = kUnicast;
+    std::copy_n(kUnicast.begin(), 6, answer.begin() + 6);  // the host speaks
+    CHECK(fate(in, answer) == DropReason::none);
+    for (int i = 0; i < 20; ++i) CHECK(fate(out, kUnicast) == DropReason::none);
+}
+
+TEST_CASE("while flooding is closed only unicast to hosts heard through the tunnel crosses") {
+    RemoteHosts hosts(1);
+    PacketPool pool(2048, 8);
+    AdmissionStage out(Direction::to_tunnel, nullptr, &hosts);
+    SessionAdmission closed = whole_port();
+    closed.state = PortState::flood_closed;
+    out.set_sessions(std::make_shared<const AdmissionTable>(AdmissionTable{closed}));
+    const auto fate = [&] {
+        PacketBatch batch;
+        PacketBuffer packet = pool.allocate(0).value();
+        std::memcpy(packet.append(kUnicast.size()).data(), kUnicast.data(), kUnicast.size());
+        packet.meta.session = SessionIndex{0};
+        batch.push(std::move(packet));
+        out.process(batch, kNow);
+        return batch[0].meta.drop;
+    };
+    CHECK(fate() == DropReason::port_blocked);
+    MacAddress mac;
+    std::copy_n(kUnicast.begin(), 6, mac.bytes.begin());
+    hosts.heard(SessionIndex{0}, 0, mac, kNow);
+    CHECK(fate() == DropReason::none);
+}
