@@ -252,6 +252,34 @@ def _read_pcapng(data):
         at += size
 
 
+def udp_stream(sender, receiver, destination, rate, size=1200, seconds=1.0, port=5002):
+    """Datagrams at `rate` bits per second from a namespace to another. Returns how many were sent and how many came.
+
+    The receiver has room for all of them, so that what is lost was lost on the way.
+    """
+    with inside(receiver.name):
+        there = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    there.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 128 << 20)
+    there.bind((destination, port))
+    with inside(sender.name):
+        here = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    here.connect((destination, port))
+    total, payload, begin = int(rate * seconds / 8 / size), bytes(size), time.monotonic()
+    with here, there:
+        for number in range(total):
+            time.sleep(max(0.0, begin + number * seconds / total - time.monotonic()) if number % 8 == 0 else 0)
+            here.send(payload)
+        there.settimeout(0.5)
+        came = 0
+        try:
+            while came < total:
+                there.recv(65536)
+                came += 1
+        except TimeoutError:
+            pass
+    return total, came
+
+
 def ping(ns, destination, count=1, interval=0.01, size=56, patience=1.0):
     """Echo requests from a namespace. Returns (answers, mean round trip in ms or None).
 
