@@ -241,8 +241,19 @@ void Gateway::drain_punts() {
     outbound_->punted().drain(PuntRings::kDepth, [](PuntClass, const PuntMessage&) {});
 }
 
+void Gateway::bring_back_taps() {
+    for (auto& session : sessions_) {
+        if (!session->tap_is_gone()) continue;
+        log_->warn("session {}: somebody removed its interface {}; making it anew", session->config().name,
+                   session->config().interface);
+        if (const auto opened = session->open_tap(); !opened)
+            log_->error("session {}: {}", session->config().name, opened.error());
+    }
+}
+
 void Gateway::refresh() {
     next_look_ = boot_now() + kLookAgain;
+    bring_back_taps();
     bridge::Desired desired;
     for (const auto& bridge : config_.bridges) desired.bridges.push_back(bridge.options);
     for (const auto& session : sessions_)

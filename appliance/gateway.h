@@ -55,6 +55,7 @@ class Gateway {
 
     /// Looks at kernel and tunnels, mends what it can, and tells the workers what has changed.
     void refresh();
+    void bring_back_taps();
     void refresh_tunnels();
     [[nodiscard]] Condition condition_of(const SessionControl& session) const;
     void log_change(std::string_view what, const std::string& name, const Condition& before,

@@ -1,8 +1,11 @@
 #include "appliance/session_control.h"
 
+#include <net/if.h>
+
 namespace isthmus::appliance {
 
 Result<void, std::string> SessionControl::open_tap() {
+    tap_.reset();
     auto opened = bridge::Tap::open(config_.interface);
     if (!opened) {
         condition = {RunState::down, opened.error()};
@@ -10,6 +13,10 @@ Result<void, std::string> SessionControl::open_tap() {
     }
     tap_ = std::make_shared<bridge::Tap>(std::move(*opened));
     return {};
+}
+
+bool SessionControl::tap_is_gone() const {
+    return tap_ && if_nametoindex(config_.interface.c_str()) != raw(tap_->index());
 }
 
 bridge::TapPort SessionControl::tap_port() const {

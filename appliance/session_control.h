@@ -20,6 +20,8 @@ class SessionControl {
 
     /// Error: a sentence that says what to do; the session stays down with it.
     [[nodiscard]] Result<void, std::string> open_tap();
+    /// Somebody else removed the TAP's interface (`ip link delete`): open_tap() makes it anew.
+    [[nodiscard]] bool tap_is_gone() const;
 
     /// The port that the bridge should have for it.
     [[nodiscard]] bridge::TapPort tap_port() const;
