@@ -2,6 +2,7 @@
 
 up(lab) sets both sites up so that the hosts reach each other; `counted` daemons make its CPU time and memory.
 """
+import hashlib
 import os
 import subprocess
 import time
@@ -109,8 +110,8 @@ vlan_filtering = "off"
 
     def tunnel(self, folder, site, name="wan", number=0):
         for way, sender in (("out", site), ("in", other(site))):
-            with open(os.open(f"{folder}/{way}.key", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as f:
-                f.write(key(self.suite, sender) + "\n")
+            with open(os.open(f"{folder}/{way}{number}.key", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as f:
+                f.write(key(self.suite, sender, number) + "\n")
         ports = f"local_port = {1701 + number}\nremote_port = {1701 + number}\n"
         esp_ports = f"local_port = {4500 + number}\nremote_port = {4500 + number}\n"
         return f'''
@@ -125,8 +126,8 @@ encapsulation = "udp"
 keys = "manual"
 encapsulation = "udp"
 suite = "{self.suite}"
-{esp_ports if number else ""}out = {{ spi = {SPI[site] + 2 * number:#x}, key_file = "{folder}/out.key" }}
-in = {{ spi = {SPI[other(site)] + 2 * number:#x}, key_file = "{folder}/in.key" }}
+{esp_ports if number else ""}out = {{ spi = {SPI[site] + 2 * number:#x}, key_file = "{folder}/out{number}.key" }}
+in = {{ spi = {SPI[other(site)] + 2 * number:#x}, key_file = "{folder}/in{number}.key" }}
 '''
 
     def session(self, site, number=0, tunnel="wan", bridge="br0", vlans='vlans = "any"'):
@@ -150,8 +151,9 @@ KEY_BYTES = {"aes-128-gcm": 20, "aes-256-gcm": 36, "chacha20-poly1305": 36, "aes
              "aes-256-cbc-sha384": 80, "aes-256-cbc-sha512": 96}
 
 
-def key(suite, sender):
-    return bytes((i * 7 + ord(sender)) & 0xFF for i in range(KEY_BYTES[suite])).hex()
+def key(suite, sender, number):
+    """Each SA has its own: any bytes, but the same at both sites."""
+    return hashlib.shake_256(f"{sender} {number}".encode()).hexdigest(KEY_BYTES[suite])
 
 
 class OpenVpn(Entry):

@@ -72,7 +72,7 @@ def measure(what, n, profile, options):
              "macs": lambda: Many(options.programs, options.suite, shared_bridge=True)}[what]()
     with Lab(profile) as lab:
         entry.up(lab)
-        wait_for(lab, entry.taps[-1], 30 + n / 10)
+        wait_until_up(lab, options.programs, 30 + n / 2)
         best = max(flood(lab, options.tool, entry.taps, n if what == "vlans" else 0, n if what == "macs" else 1) for _ in range(3))
         return best, lab.peak_memory_mb()
 
@@ -96,14 +96,19 @@ def received(lab, taps):
     return total
 
 
-def wait_for(lab, device, seconds):
+def wait_until_up(lab, programs, seconds):
+    """Every session of both sites, by their own status: many tunnels take a while."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        if all(device in lab.run(site, "ls", "/sys/class/net").split() for site in "ab"):
-            time.sleep(0.5)
+        if all(all_up(lab, programs, site) for site in "ab"):
             return
-        time.sleep(0.2)
-    raise LabFailed(f"{device} does not appear: {lab.logs()}")
+        time.sleep(0.5)
+    raise LabFailed(f"not all sessions are up after {seconds:.0f} s: {lab.logs()}")
+
+
+def all_up(lab, programs, site):
+    out = lab.run(site, f"{programs}/isthmus", "status", "--json", "--socket", f"{lab.folder}/isthmus-{site}/isthmus.sock", check=False)
+    return bool(out.strip()) and all(session["state"] == "up" for session in json.loads(out)["sessions"])
 
 
 def markdown(lines):
