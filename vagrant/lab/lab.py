@@ -269,10 +269,10 @@ def _no_interrupts():
 
 
 def stop_on_signals():
-    """SIGTERM and SIGHUP end the program as Ctrl-C does: through the cleaning up."""
+    """SIGTERM and SIGHUP end the program as Ctrl-C does, through the cleaning up; Ctrl-C also in the background."""
     def interrupt(number, frame):
         raise KeyboardInterrupt
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupt)
 
 
