@@ -67,7 +67,7 @@ SecretBytes parse_key(const Section& sa, std::string_view key, std::string_view 
         return {};
     }
     SecretBytes secret{Bytes(*bytes)};
-    explicit_bzero(bytes->data(), bytes->size());
+    if (!bytes->empty()) explicit_bzero(bytes->data(), bytes->size());
     if (shape.size == 0 || secret.size() == shape.size) return secret;
     sa.problem(key, "the key has " + std::to_string(secret.size()) + " bytes", "it takes " + shape.text());
     return {};
