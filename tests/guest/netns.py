@@ -24,7 +24,7 @@ class CommandFailed(Exception):
 def run(*command, stdin=None, check=True):
     done = subprocess.run(command, input=stdin, capture_output=True, text=True)
     if check and done.returncode:
-        raise CommandFailed(f"{' '.join(command)}: {(done.stderr or done.stdout).strip()[:400]}\n{stdin or ''}")
+        raise CommandFailed(f"{' '.join(command)}: {(done.stderr or done.stdout).strip()[:400]}")
     return done.stdout
 
 
@@ -54,6 +54,12 @@ def inside(ns):
 def _setns(fd):
     if _libc.setns(fd, CLONE_NEWNET):
         raise OSError(ctypes.get_errno(), "setns")
+
+
+def proc_net(ns, name):
+    """The text of /proc/net/NAME of that namespace."""
+    with inside(ns), open(f"/proc/thread-self/net/{name}") as f:
+        return f.read()
 
 
 def make_socket(ns, *kind):
