@@ -139,6 +139,8 @@ class KernelSide:
         self.before = {}
 
     def up(self):
+        # A pseudowire of the kernel's is an interface of IPv6 too: up, it would solicit routers, untagged, into the tunnel.
+        netns.run("ip", "netns", "exec", self.ns, "sysctl", "-qw", "net.ipv6.conf.default.disable_ipv6=1")
         if self.variant.suite:
             self._protect()
         v, me, peer = self.variant, self.site, other(self.site)
