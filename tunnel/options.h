@@ -27,6 +27,8 @@ struct Cookie {
     std::array<std::uint8_t, 8> bytes{};
     std::uint8_t size = 0;
     [[nodiscard]] Bytes view() const noexcept { return {bytes.data(), size}; }
+    /// Bytes past `size` must be 0.
+    friend bool operator==(const Cookie&, const Cookie&) = default;
 };
 
 /// A pseudowire. "local" is what we receive with, "remote" what we send with.

@@ -1,0 +1,79 @@
+// What peers do otherwise than RFC 3931 says, and what we make of it. Each rule has a name, is looked for where
+// it can happen, is reported when seen, and can be turned off by configuration.
+#pragma once
+
+#include <bitset>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/ids.h"
+
+namespace isthmus::tunnel {
+
+enum class Quirk : std::uint8_t {
+    router_id_missing,       ///< SCCRQ, SCCRP without Router ID (SoftEther over IP)
+    router_id_zero,          ///< Router ID 0 (SoftEther over UDP): the peer is told by its host name only
+    l2tpv2_avps,             ///< Protocol Version, Framing and Bearer Capabilities, Firmware Revision, with M
+    cisco_draft_avps,        ///< vendor 9, from before RFC 3931, with M
+    circuit_status_missing,  ///< ICRQ, ICRP: the circuit counts as active
+    serial_number_missing,   ///< ICRQ: counts as 0
+    cdn_session_id_mangled,  ///< CDN whose Local Session ID is not the peer's (SoftEther swaps it)
+    result_code_shifted,     ///< Result Code 0 with bytes behind it (SoftEther's StopCCN)
+    hidden_without_rules,    ///< H bit where it must not be
+    duplicate_avp,           ///< the first counts
+    trailing_bytes,          ///< behind the message's Length
+    remote_session_id_missing,  ///< ICRQ without Remote Session ID: counts as 0
+    zero_window,                ///< Receive Window Size 0: counts as 1
+};
+inline constexpr std::size_t kQuirkCount = 13;
+
+/// Rules by Quirk.
+class QuirkSet {
+  public:
+    [[nodiscard]] static QuirkSet all() noexcept {
+        QuirkSet set;
+        set.bits_.set();
+        return set;
+    }
+    [[nodiscard]] static QuirkSet none() noexcept { return {}; }
+    QuirkSet& add(Quirk quirk) noexcept {
+        bits_.set(static_cast<std::size_t>(quirk));
+        return *this;
+    }
+    QuirkSet& remove(Quirk quirk) noexcept {
+        bits_.reset(static_cast<std::size_t>(quirk));
+        return *this;
+    }
+    [[nodiscard]] bool has(Quirk quirk) const noexcept { return bits_.test(static_cast<std::size_t>(quirk)); }
+    [[nodiscard]] bool empty() const noexcept { return bits_.none(); }
+    QuirkSet& operator|=(const QuirkSet& other) noexcept {
+        bits_ |= other.bits_;
+        return *this;
+    }
+    friend bool operator==(const QuirkSet&, const QuirkSet&) = default;
+
+  private:
+    std::bitset<kQuirkCount> bits_;
+};
+
+/// A rule as it is named in configuration and reports: "circuit-status-missing", and a sentence for people.
+struct QuirkRule {
+    Quirk quirk{};
+    std::string_view name;
+    std::string_view text;
+};
+[[nodiscard]] std::span<const QuirkRule> quirk_rules() noexcept;
+[[nodiscard]] std::string_view name_of(Quirk quirk) noexcept;
+[[nodiscard]] std::optional<Quirk> quirk_of(std::string_view name) noexcept;
+/// Names, in the rules' order.
+[[nodiscard]] std::vector<std::string_view> names_of(const QuirkSet& set);
+
+/// For a session message that was matched by its Remote Session ID: whether its Local Session ID is another one
+/// than the peer's, and so cdn_session_id_mangled.
+[[nodiscard]] std::optional<Quirk> session_id_quirk(SessionId known, SessionId received) noexcept;
+
+}  // namespace isthmus::tunnel
