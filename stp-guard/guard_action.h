@@ -1,0 +1,58 @@
+// What the guard engine wants done.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <variant>
+#include <vector>
+
+#include "base/address.h"
+#include "base/time.h"
+#include "stp-guard/guard_event.h"
+#include "stp-guard/guard_ids.h"
+#include "stp-guard/guard_states.h"
+
+namespace isthmus::stp_guard {
+
+/// A whole frame, out of that port: past every rule of the guard itself.
+struct SendProbe {
+    Place place;
+    std::vector<std::uint8_t> frame;
+};
+/// A whole frame into that session's pseudowire, for the peer alone.
+struct SendPeer {
+    PortId session{};
+    std::vector<std::uint8_t> frame;
+};
+/// From now on, both directions.
+struct SetVlanState {
+    Place place;  ///< a session and a VLAN
+    VlanState state = VlanState::closed;
+};
+/// One VLAN on one LAN port, both directions: everything but our probes.
+struct BlockLanPort {
+    Place place;
+    bool blocked = false;
+};
+/// Hosts that were learned through tunnels may be elsewhere now.
+struct FlushRemoteMacs {
+    std::optional<std::uint16_t> vid;  ///< nullopt: of all VLANs
+};
+/// Keep that host on that port until it is told otherwise.
+struct PinMac {
+    Place place;
+    MacAddress mac;
+    bool pinned = true;
+};
+/// The peer's site had a topology change: flooding until then is no storm.
+struct ExpectFlood {
+    Place place;
+    TimePoint until{};
+};
+/// GuardEngine::save() says something else than before.
+struct PersistState {};
+
+using GuardAction = std::variant<SendProbe, SendPeer, SetVlanState, BlockLanPort, FlushRemoteMacs, PinMac,
+                                 ExpectFlood, GuardEvent, PersistState>;
+
+}  // namespace isthmus::stp_guard

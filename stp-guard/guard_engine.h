@@ -1,0 +1,100 @@
+// The guard of one gateway: finds loops with probes, blocks as little as possible, and opens again by itself.
+//
+// What proves a loop is a fresh probe of this very process that came back, seen twice by different kinds of probes. Everything
+// else (storms, moving hosts, BPDUs, forged frames) makes it look closer, and never blocks.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "base/rng.h"
+#include "base/time.h"
+#include "base/vlan_set.h"
+#include "stp-guard/bpdu.h"
+#include "stp-guard/guard_action.h"
+#include "stp-guard/guard_frame.h"
+#include "stp-guard/guard_options.h"
+#include "stp-guard/guard_status.h"
+
+namespace isthmus::stp_guard {
+
+/// A LAN port of the bridge, or a tunnel session.
+struct GuardPort {
+    PortId id{};
+    PortKind kind = PortKind::lan;
+    std::string name;  ///< for people and the state file: stable across restarts, unlike the id
+    VlanSet vlans;
+    bool untagged = false;
+};
+
+struct GuardCommand {
+    enum class What : std::uint8_t {
+        clear,        ///< end a block or a hold; open after clean rounds
+        clear_force,  ///< open at once
+        hold,         ///< block until cleared
+        observe,      ///< compute everything, block nothing
+        enforce,      ///< the opposite
+    };
+    What what = What::clear;
+    std::optional<PortId> port;  ///< nullopt: all
+    std::optional<std::uint16_t> vid;
+    Duration hold_for{};  ///< of hold; 0: until cleared
+};
+
+/// Sans-IO: time and events in, actions out. Unknown ports and VLANs are ignored, so that events may race with removals.
+class GuardEngine {
+  public:
+    /// `authenticator` and `rng` outlive the engine. `saved`: what save() returned to an earlier process, empty if none.
+    GuardEngine(Identity self, GuardOptions options, const FrameAuthenticator& authenticator, Rng& rng);
+    ~GuardEngine();
+    GuardEngine(const GuardEngine&) = delete;
+    GuardEngine& operator=(const GuardEngine&) = delete;
+
+    /// Before the ports: what save() returned to an earlier process. `boot`: identifies this boot of the machine, since times
+    /// mean nothing across boots. Error: why it is of no use; the engine then starts afresh, closed.
+    [[nodiscard]] Result<void, std::string> restore(Bytes saved, std::uint64_t boot, TimePoint now);
+    [[nodiscard]] std::vector<std::uint8_t> save(std::uint64_t boot, TimePoint now) const;
+
+    /// New, or its VLANs changed. Ports come without a link.
+    void on_port(const GuardPort& port, TimePoint now);
+    void on_port_gone(PortId port, TimePoint now);
+    /// LAN: carrier. Tunnel: the session is established and may carry frames.
+    void on_link(PortId port, bool up, TimePoint now);
+    /// This VLAN carries broadcast, unknown unicast or multicast: probed first for the next minute.
+    void on_bum(std::uint16_t vid, TimePoint now);
+    /// Any frame from a LAN port that is not ours: the LAN is alive. Once a second is plenty.
+    void on_lan_frame(PortId port, TimePoint now);
+    /// A frame of the guard's EtherType: from a LAN port, or out of a session's pseudowire. `vid`: the VLAN it arrived in.
+    void on_guard_frame(PortId port, std::uint16_t vid, Bytes frame, TimePoint now);
+    /// Storm control entered or left its storm state.
+    void on_storm(Place place, bool active, TimePoint now);
+    /// An ordinary flooded frame that crossed this place before came by again: a witness, never proof by itself.
+    void on_repeated_flood(Place place, TimePoint now);
+    void on_bpdu(PortId port, const BpduFrame& frame, TimePoint now);
+    /// The bridge learned a host, or learned it elsewhere.
+    void on_host(Place place, const MacAddress& mac, TimePoint now);
+    void on_host_gone(std::uint16_t vid, const MacAddress& mac, TimePoint now);
+    /// Notifications of the forwarding table were lost: a sign of a flap storm.
+    void on_fdb_overrun(TimePoint now);
+    void on_command(const GuardCommand& command, TimePoint now);
+
+    void on_timeout(TimePoint now);
+    [[nodiscard]] std::optional<TimePoint> next_timeout() const;
+    [[nodiscard]] std::optional<GuardAction> poll_action();
+
+    [[nodiscard]] VlanState vlan_state(Place place) const;
+    [[nodiscard]] bool lan_blocked(Place place) const;
+    [[nodiscard]] GuardStatus status(TimePoint now) const;
+
+  private:
+    struct Parts;
+    std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace isthmus::stp_guard
