@@ -130,7 +130,7 @@ def check_include(folder, name, header):
 
 def vocabulary(header):
     """Headers of the modules that the configuration is made of."""
-    return header.endswith("/options.h") or header == "crypto/secret_bytes.h"
+    return header.endswith(("/options.h", "_options.h")) or header == "crypto/secret_bytes.h"
 
 
 def check_cmake(root, folder, path):
