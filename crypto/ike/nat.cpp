@@ -1,16 +1,28 @@
 #include "crypto/ike/nat.h"
 
-#include <algorithm>
-
 #include "crypto/digest.h"
 
 namespace isthmus::crypto::ike {
 
-std::vector<std::uint8_t> nat_detection_hash(IkeSpi initiator, IkeSpi responder, const Endpoint& endpoint) {
-    ByteWriter in;
-    in.u64(raw(initiator)).u64(raw(responder)).bytes(endpoint.address.bytes()).u16(endpoint.port);
-    return digest(Hash::sha1, in.view());
+namespace {
+
+struct Match {
+    bool present = false;
+    bool fits = false;
+};
+
+Match match(std::span<const Payload> payloads, NotifyType type, const std::vector<std::uint8_t>& wanted) {
+    Match result;
+    for (const Payload& payload : payloads) {
+        const auto* notify = std::get_if<NotifyPayload>(&payload);
+        if (notify == nullptr || notify->type != type) continue;
+        result.present = true;
+        result.fits = result.fits || equal_constant_time(notify->data, wanted);
+    }
+    return result;
 }
+
+}  // namespace
 
 std::vector<std::uint8_t> false_nat_detection_hash(Rng& rng) {
     std::vector<std::uint8_t> hash(hash_size(Hash::sha1));
@@ -18,17 +30,13 @@ std::vector<std::uint8_t> false_nat_detection_hash(Rng& rng) {
     return hash;
 }
 
-NatState detect_nat(IkeSpi initiator, IkeSpi responder, const Path& path,
-                    std::span<const Bytes> source_hashes, std::span<const Bytes> destination_hashes) {
-    NatState state;
-    state.supported = !source_hashes.empty() && !destination_hashes.empty();
-    if (!state.supported) return state;
-    const auto is_among = [](std::span<const Bytes> hashes, const std::vector<std::uint8_t>& wanted) {
-        return std::ranges::any_of(hashes, [&](Bytes hash) { return equal_constant_time(hash, wanted); });
-    };
-    state.remote_behind = !is_among(source_hashes, nat_detection_hash(initiator, responder, path.remote));
-    state.local_behind = !is_among(destination_hashes, nat_detection_hash(initiator, responder, path.local));
-    return state;
+NatState detect_nat(const SpiPair& spis, const Path& path, std::span<const Payload> payloads) {
+    const Match source =
+        match(payloads, NotifyType::nat_detection_source_ip, nat_detection_hash(spis, path.remote));
+    const Match destination =
+        match(payloads, NotifyType::nat_detection_destination_ip, nat_detection_hash(spis, path.local));
+    if (!source.present || !destination.present) return {};
+    return {true, !destination.fits, !source.fits};
 }
 
 }  // namespace isthmus::crypto::ike

@@ -11,13 +11,13 @@
 #include "base/ids.h"
 #include "base/time.h"
 #include "crypto/esp/options.h"
+#include "crypto/ike/suites.h"
 #include "crypto/ike/wire/identification_payload.h"
-#include "crypto/ike/wire/security_association.h"
 #include "crypto/ike/wire/traffic_selector.h"
 
 namespace isthmus::crypto::ike {
 
-class Credentials;
+struct Credentials;
 
 /// Requests are repeated until they are answered (RFC 7296 section 2.4): intervals grow by `growth_percent` each time.
 struct RetransmissionOptions {
@@ -76,9 +76,7 @@ struct ChildOptions {
     esp::Mode mode = esp::Mode::transport;
     std::vector<SelectorOptions> local;  ///< at least one
     std::vector<SelectorOptions> remote;
-    /// Best first. A key exchange transform asks for forward secrecy on rekeying; "no key exchange" beside it makes that
-    /// optional.
-    std::vector<Proposal> proposals;
+    ChildPolicy policy = default_child_policy();
     std::uint32_t replay_window = esp::kDefaultReplayWindow;
     LifetimeOptions lifetime;
 
@@ -98,9 +96,9 @@ struct PeerOptions {
     std::uint16_t remote_port = 500;
     std::uint16_t remote_nat_port = 4500;
     Identification local_id;
-    std::optional<Identification> remote_id;  ///< nullopt: whomever the credentials vouch for
-    std::shared_ptr<const Credentials> credentials;
-    std::vector<Proposal> proposals;  ///< of the IKE SA, best first
+    std::optional<Identification> remote_id;         ///< nullopt: whomever the credentials vouch for
+    std::shared_ptr<const Credentials> credentials;  ///< must be there; see credentials.h
+    IkePolicy policy = default_ike_policy();
     std::vector<ChildOptions> children;
     Role role = Role::both;
     Encapsulation encapsulation = Encapsulation::automatic;
@@ -131,6 +129,8 @@ struct EngineOptions {
     std::uint16_t nat_port = 4500;  ///< ours, shared with ESP in UDP
     HalfOpenOptions half_open;
     std::vector<Spi> taken_spis;  ///< inbound SPIs that others use (manual keys)
+    /// The latest moment that has certainly passed (program built, state written): a clock behind it is wrong.
+    WallTime newest_seen{};
     bool key_log = false;  ///< hand out KeyLog actions: everything can then be read by whoever has them
 };
 

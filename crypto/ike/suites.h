@@ -54,6 +54,7 @@ struct IkePolicy {
     std::vector<IkeCipher> ciphers;
     std::vector<Prf> prfs;
     std::vector<DhGroup> groups;  ///< the first one goes into our first KE payload
+    friend bool operator==(const IkePolicy&, const IkePolicy&) = default;
 };
 /// AES-GCM, ChaCha20-Poly1305 and AES-CBC with HMAC-SHA-2; Curve25519, ECP and MODP of 2,048 bits and more. strongSwan's
 /// and libreswan's defaults accept it.
@@ -73,6 +74,7 @@ struct ChildPolicy {
     std::vector<DhGroup> groups;
     ForwardSecrecy forward_secrecy = ForwardSecrecy::preferred;
     SequenceNumbers sequence_numbers = SequenceNumbers::extended_preferred;
+    friend bool operator==(const ChildPolicy&, const ChildPolicy&) = default;
 };
 [[nodiscard]] ChildPolicy default_child_policy();
 
