@@ -30,6 +30,7 @@ void print(const config::Problems& problems, std::string_view kind) {
 
 int run(const config::Configuration& configuration) {
     if (const auto allowed = check_privileges(); !allowed) return fail(allowed.error());
+    go_before_others();
     auto logger = make_logger(configuration.gateway);
     if (!logger) return fail(logger.error());
     const auto state = StateDirectory::open(configuration.gateway.state_dir, configuration.gateway.name);

@@ -48,6 +48,11 @@ void harden_process() {
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 }
 
+void go_before_others() noexcept {
+    constexpr int kNice = -10;
+    if (getpriority(PRIO_PROCESS, 0) == 0) (void)setpriority(PRIO_PROCESS, 0, kNice);
+}
+
 Result<void, std::string> drop_privileges() {
     Capabilities caps;
     if (syscall(SYS_capget, &caps.header, caps.data.data()) != 0)

@@ -42,6 +42,12 @@ void replace_vid(MutableBytes frame, VlanId vlan) noexcept {
     set_tag(frame, static_cast<std::uint16_t>((first_tci(frame) & ~kVidMask) | vlan.value()));
 }
 
+/// Behind the outer tag there is a priority tag. Bare on the wire the peer would take it for the outer one.
+bool covers_priority_tag(Bytes frame) noexcept {
+    const Bytes inner = frame.subspan(kVlanTagSize);
+    return has_whole_tag(inner) && first_type(inner) == kEtherTypeVlan && (first_tci(inner) & kVidMask) == 0;
+}
+
 DropReason check_access_tag(Bytes frame, VlanId vlan) noexcept {
     const auto type = first_type(frame);
     if (!is_vlan_tpid(type)) return DropReason::untagged_not_allowed;
@@ -63,8 +69,13 @@ DropReason shape_towards_tunnel(PacketBuffer& frame, PseudowireType type,
     const Bytes bytes = std::as_const(frame).data();
     if (!access_vlan) return type == PseudowireType::ethernet_vlan ? check_tagged(bytes) : DropReason::none;
     const auto wrong = check_access_tag(bytes, *access_vlan);
-    if (wrong == DropReason::none && type == PseudowireType::ethernet) remove_tag(frame);
-    return wrong;
+    if (wrong != DropReason::none || type == PseudowireType::ethernet_vlan) return wrong;
+    if (covers_priority_tag(bytes)) {
+        set_tag(frame.data(), static_cast<std::uint16_t>(first_tci(bytes) & ~kVidMask));
+    } else {
+        remove_tag(frame);
+    }
+    return DropReason::none;
 }
 
 DropReason shape_from_tunnel(PacketBuffer& frame, PseudowireType type,

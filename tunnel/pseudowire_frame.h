@@ -3,9 +3,12 @@
 //
 //   type              access_vlan   towards the tunnel                    from the tunnel
 //   ethernet (5)      none          unchanged                             unchanged
-//   ethernet (5)      V             outer tag must be V; it is removed    tag V added (a priority tag becomes
-//   V) ethernet_vlan (4) none          must be tagged; unchanged             must be tagged; unchanged
+//   ethernet (5)      V             outer tag must be V; it is removed    tag V added; a priority tag becomes V
+//   ethernet_vlan (4) none          must be tagged; unchanged             must be tagged; unchanged
 //   ethernet_vlan (4) V             outer tag must be V; unchanged        must be tagged; its VID becomes V
+//
+// Over a priority tag the outer tag V is not removed but becomes a priority tag itself: bare, the inner one would be taken
+// for the outer by the receiver, and lost.
 #pragma once
 
 #include <optional>

@@ -4,6 +4,7 @@
 #include <linux/if_tun.h>
 #include <net/if.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -115,6 +116,19 @@ std::optional<std::string> attach(int fd, const std::string& name) {
     return std::nullopt;
 }
 
+/// Where a tunnel is the bottleneck, frames wait in the TAP's queue. The kernel's default of 1,000 is 7 ms at 1.5 Gbit/s
+/// and 120 ms at 100 Mbit/s, all of it added to every ping.
+constexpr int kQueueFrames = 256;
+
+/// Without it all works as well, only with longer waits: no reason to fail.
+void shorten_queue(const std::string& name) {
+    const Descriptor any(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    ifreq request{};
+    std::memcpy(request.ifr_name, name.data(), name.size());
+    request.ifr_qlen = kQueueFrames;
+    (void)::ioctl(any.value(), SIOCSIFTXQLEN, &request);
+}
+
 void make_empty(PacketBuffer& packet) noexcept {
     packet.trim_back(packet.size());
 }
@@ -138,6 +152,7 @@ Result<Tap, std::string> Tap::open(const std::string& name, const TapOffloads& w
     Descriptor fd(::open(kDevice, O_RDWR | O_NONBLOCK | O_CLOEXEC));
     if (fd.value() < 0) return Unexpected(open_error(errno));
     if (auto error = attach(fd.value(), name)) return Unexpected(std::move(*error));
+    shorten_queue(name);
     const auto offloads = negotiate(fd.value(), wanted);
     const unsigned index = ::if_nametoindex(name.c_str());
     if (index == 0) return Unexpected(name + ": gone as soon as it was made");

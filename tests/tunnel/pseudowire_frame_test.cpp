@@ -54,6 +54,8 @@ TEST_CASE("towards the tunnel: trunks pass as they are, one-VLAN sessions give u
              kPlain},
             {"access, its tag over another", kEthernet, 100, tagged(kVlan200, 100), DropReason::none,
              kVlan200},
+            {"access, its tag over a priority tag", kEthernet, 100, tagged(kPriority, 0x6000 | 100),
+             DropReason::none, tagged(kPriority, 0x6000)},
             {"access, another VLAN", kEthernet, 100, kVlan200, DropReason::vlan_not_allowed, {}},
             {"access, service tag", kEthernet, 100, kService100, DropReason::vlan_not_allowed, {}},
             {"access, untagged", kEthernet, 100, kPlain, DropReason::untagged_not_allowed, {}},
