@@ -13,6 +13,7 @@ namespace {
 
 const EVP_MD* evp_of(Hash hash) {
     switch (hash) {
+        case Hash::md5: return EVP_md5();
         case Hash::sha1: return EVP_sha1();
         case Hash::sha256: return EVP_sha256();
         case Hash::sha384: return EVP_sha384();

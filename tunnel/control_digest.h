@@ -12,7 +12,8 @@ namespace isthmus::tunnel {
 using Md5Digest = std::array<std::uint8_t, 16>;
 using Sha1Digest = std::array<std::uint8_t, 20>;
 
-/// MD5 and SHA-1 as RFC 3931 sections 4.3 and 5.3 use them. What they are worth: docs/threat-model.md.
+/// MD5 and SHA-1 as RFC 3931 sections 4.3 and 5.3 use them: against mistakes and blind spoofing. Where an attacker can
+/// read or write on the way, ESP protects.
 class ControlDigest {
   public:
     virtual ~ControlDigest() = default;

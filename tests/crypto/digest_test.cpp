@@ -58,3 +58,24 @@ TEST_CASE("digests of \"abc\" are those of FIPS 180-4, and parts are hashed as o
     CHECK(hmac(Hash::sha384, key, {Bytes(abc).first(1), Bytes(abc).subspan(1)}) ==
           hmac(Hash::sha384, key, {abc}));
 }
+
+TEST_CASE("MD5 and HMAC-MD5 give the answers of RFC 1321 and RFC 2202") {
+    const auto text = [](std::string_view s) { return std::vector<std::uint8_t>(s.begin(), s.end()); };
+    CHECK(to_hex(digest(Hash::md5, text(""))) == "d41d8cd98f00b204e9800998ecf8427e");
+    CHECK(to_hex(digest(Hash::md5, text("message digest"))) == "f96b697d7cb7938d525a2f31aaf161d0");
+    CHECK(to_hex(hmac(Hash::md5, std::vector<std::uint8_t>(16, 0x0b), {text("Hi There")})) ==
+          "9294727a3638bb1c13f48ef8158bfc9d");
+    CHECK(to_hex(hmac(Hash::md5, text("Jefe"), {text("what do ya want "), text("for nothing?")})) ==
+          "750c783e6ab0b503eaa86e310a5db738");
+    CHECK(to_hex(hmac(Hash::md5, std::vector<std::uint8_t>(80, 0xaa),
+                      {text("Test Using Larger Than Block-Size Key - Hash Key First")})) ==
+          "6b1ab7fe4bd7bf8f0b62e6ce61b9d0cd");
+}
+
+TEST_CASE("HMAC-SHA-1 gives the answers of RFC 2202") {
+    const auto text = [](std::string_view s) { return std::vector<std::uint8_t>(s.begin(), s.end()); };
+    CHECK(to_hex(hmac(Hash::sha1, std::vector<std::uint8_t>(20, 0x0b), {text("Hi There")})) ==
+          "b617318655057264e28bc0b6fb378c8ef146be00");
+    CHECK(to_hex(hmac(Hash::sha1, text("Jefe"), {text("what do ya want for nothing?")})) ==
+          "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79");
+}
