@@ -22,7 +22,7 @@ namespace isthmus::crypto::ike {
 [[nodiscard]] bool same_identity(const Identification& a, const Identification& b);
 
 /// Does the certificate speak for this identity (RFC 4945 section 3.1): FQDN, e-mail and addresses by its subject
-/// alternative names (an FQDN also by "*.example.org"), a distinguished name by its subject. Error: a sentence naming the
+/// alternative names (exactly: no wildcards), a distinguished name by its subject. Error: a sentence naming the
 /// certificate and what names it has.
 [[nodiscard]] Result<void, std::string> certificate_names(const Certificate& certificate,
                                                           const Identification& id);
