@@ -60,6 +60,7 @@ std::vector<std::uint8_t> hidden(Bytes body, const AvpHider& hider) {
     while (!in.done()) {
         const auto avp = in.next();
         if (!avp) break;
+        if (avp->key == avp::kRandomVector) continue;  // ours is the one that counts
         const AvpRule* rule = rule_of(avp->key);
         if (rule != nullptr && rule->may_hide && !avp->hidden) {
             const auto value = hider.hide(avp->key, avp->value, vector, rng);

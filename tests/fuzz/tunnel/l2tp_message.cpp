@@ -4,6 +4,7 @@
 
 #include "tunnel/control_auth.h"
 #include "tunnel/control_message.h"
+#include "tunnel/control_text.h"
 
 using namespace isthmus;
 using namespace isthmus::tunnel;
@@ -12,6 +13,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (size == 0) return 0;
     const Encapsulation encapsulation = (data[0] & 1) != 0 ? Encapsulation::ip : Encapsulation::udp;
     const Bytes bytes(data + 1, size - 1);
+    if (describe(encapsulation, bytes).summary.empty()) std::abort();
     const auto packet = ControlPacket::parse(encapsulation, bytes);
     if (!packet) {
         if (packet.error().empty()) std::abort();
