@@ -20,7 +20,7 @@ struct WanSocketOptions {
     Endpoint local;
     /// Wanted kernel buffers in bytes. Beyond the system's limit only with CAP_NET_ADMIN; what was granted is
     /// readable. What waits in the receive buffer is delay: a millisecond at 10 Gbit/s fits.
-    std::size_t receive_buffer = 5U << 18;
+    std::size_t receive_buffer = 1U << 19;
     std::size_t send_buffer = 4U << 20;
     /// UDP only: let the kernel hand over runs of packets (UDP_GRO) where it can.
     bool receive_runs = true;
