@@ -19,6 +19,15 @@ constexpr std::chrono::milliseconds kSettle{30};
 /// Events can be lost; what waits is looked at again after this long without any.
 constexpr std::chrono::seconds kLookAgain{5};
 
+crypto::io::ProviderWish wish_of(config::CipherLibrary library) {
+    switch (library) {
+        case config::CipherLibrary::openssl: return crypto::io::ProviderWish::openssl;
+        case config::CipherLibrary::ipsec_mb: return crypto::io::ProviderWish::ipsec_mb;
+        case config::CipherLibrary::automatic: break;
+    }
+    return crypto::io::ProviderWish::automatic;
+}
+
 crypto::esp::Suite first_suite(const config::Configuration& config) {
     for (const auto& tunnel : config.tunnels)
         if (tunnel.esp) return tunnel.esp->out.suite;
@@ -65,8 +74,7 @@ Gateway::Gateway(asio::io_context& io, const config::Configuration& configuratio
 }
 
 Result<void, std::string> Gateway::open_crypto() {
-    const auto choice =
-        crypto::io::choose_provider(crypto::io::ProviderWish::automatic, first_suite(config_));
+    const auto choice = crypto::io::choose_provider(wish_of(config_.datapath.crypto), first_suite(config_));
     if (!choice) return Unexpected(choice.error());
     log_->info("cryptography: {}", choice->why);
     provider_name_ = crypto::name_of(choice->kind);
@@ -82,12 +90,12 @@ Result<void, std::string> Gateway::open_crypto() {
 Result<void, std::string> Gateway::open_workers() {
     auto outbound = OutboundWorker::make(outbound_memory(config_), remote_hosts_);
     if (!outbound) return Unexpected(outbound.error());
-    auto inbound = InboundWorker::make({}, remote_hosts_);
+    auto inbound = InboundWorker::make(inbound_memory(config_), remote_hosts_);
     if (!inbound) return Unexpected(inbound.error());
     outbound_ = std::move(*outbound);
     inbound_ = std::move(*inbound);
-    log_->info("packet memory: {} MiB outbound, {} MiB inbound", outbound_->memory() >> 20,
-               inbound_->memory() >> 20);
+    log_->info("packet memory: {} MiB outbound, {} MiB inbound, of {} MiB configured",
+               outbound_->memory() >> 20, inbound_->memory() >> 20, config_.datapath.packet_memory);
     return {};
 }
 
@@ -137,8 +145,9 @@ Result<void, std::string> Gateway::refuse_hopeless_sockets() {
 }
 
 void Gateway::start() {
-    outbound_->start();
-    inbound_->start();
+    const Patience patience{std::chrono::microseconds(config_.datapath.poll_microseconds)};
+    outbound_->start(patience);
+    inbound_->start(patience);
     log_->info("gateway {} runs: {} bridge(s), {} tunnel(s), {} session(s)", config_.gateway.name,
                config_.bridges.size(), config_.tunnels.size(), config_.sessions.size());
     signals_.add(SIGTERM);

@@ -9,10 +9,21 @@ namespace isthmus::appliance {
 
 namespace {
 
-constexpr std::size_t kSlotMemory = 8U << 20;
+/// How the packets' memory is divided, in parts of 20: received messages come in blocks of 64 KiB.
+constexpr std::size_t kParts = 20;
+constexpr std::size_t kInboundParts = 11;
+constexpr std::size_t kLargeParts = 2;
+constexpr std::size_t kSlotParts = 7;
+constexpr std::size_t kBlock = 66U << 10;
+/// What surrounds the data in a slot: headroom, tailroom, and the pool's own words.
+constexpr std::size_t kSlotOverhead = 512;
 constexpr std::size_t kMostSlots = 2'048;
-/// Room for two full batches and what waits behind them.
-constexpr std::size_t kFewestSlots = 768;
+/// Room for a full batch and what waits behind it.
+constexpr std::size_t kFewestSlots = 384;
+
+constexpr std::size_t part_of(const config::Configuration& config, std::size_t parts) {
+    return (std::size_t{config.datapath.packet_memory} << 20) / kParts * parts;
+}
 
 std::uint32_t tags_inside(const tunnel::SessionOptions& session) {
     // A one-VLAN session of type Ethernet takes its tag off; all others may carry one.
@@ -220,8 +231,15 @@ OutboundMemory outbound_memory(const config::Configuration& config) {
     for (const auto& bridge : config.bridges) largest = std::max<std::size_t>(largest, bridge.options.mtu);
     OutboundMemory memory;
     memory.largest_frame = largest + kEthernetHeaderSize + 2 * kVlanTagSize;
-    memory.slots = std::clamp(kSlotMemory / memory.largest_frame, kFewestSlots, kMostSlots);
+    const std::size_t most = kMostSlots * std::max<std::size_t>(1, config.datapath.packet_memory / kParts);
+    memory.slots =
+        std::clamp(part_of(config, kSlotParts) / (memory.largest_frame + kSlotOverhead), kFewestSlots, most);
+    memory.large_blocks = part_of(config, kLargeParts) / kBlock;
     return memory;
+}
+
+InboundMemory inbound_memory(const config::Configuration& config) {
+    return {part_of(config, kInboundParts) / kBlock};
 }
 
 }  // namespace isthmus::appliance

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "appliance/datapath/inbound_worker.h"
 #include "appliance/datapath/outbound_worker.h"
 #include "appliance/datapath/views.h"
 #include "appliance/session_control.h"
@@ -30,7 +31,8 @@ struct Views {
 /// What a session's frames may weigh, byte by byte.
 [[nodiscard]] MtuBudget budget_of(const TunnelControl& tunnel, const SessionControl& session);
 
-/// Slots for the largest packets that the configuration can make.
+/// Packets on their way, for the largest frames that the configuration can make: together at most datapath.packet_memory.
 [[nodiscard]] OutboundMemory outbound_memory(const config::Configuration& config);
+[[nodiscard]] InboundMemory inbound_memory(const config::Configuration& config);
 
 }  // namespace isthmus::appliance

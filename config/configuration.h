@@ -26,6 +26,17 @@ struct GatewayConfig {
     std::string log_file;  ///< log_target file only
 };
 
+/// Which library seals and opens ESP packets; automatic: the faster of those that pass their self-tests.
+enum class CipherLibrary : std::uint8_t { automatic, openssl, ipsec_mb };
+
+/// How frames are moved; the same for all tunnels.
+struct DatapathConfig {
+    static constexpr std::uint32_t kDefaultMemory = 20;
+    CipherLibrary crypto = CipherLibrary::automatic;
+    std::uint32_t packet_memory = kDefaultMemory;  ///< MiB, most that both workers' packets take together
+    std::uint32_t poll_microseconds = 0;  ///< how long a worker that has run dry looks again before it sleeps
+};
+
 struct BridgeConfig {
     bridge::BridgeOptions options;
     std::uint32_t line = 0;  ///< of its [[bridge]]
@@ -72,6 +83,7 @@ struct SessionConfig {
 
 struct Configuration {
     GatewayConfig gateway;
+    DatapathConfig datapath;
     std::vector<BridgeConfig> bridges;
     std::vector<TunnelConfig> tunnels;
     std::vector<SessionConfig> sessions;

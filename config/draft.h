@@ -40,6 +40,7 @@ struct Names {
 
 // One for each kind of table. Problems go to the section's findings.
 [[nodiscard]] GatewayConfig read_gateway(const Section* section, const Environment& environment);
+[[nodiscard]] DatapathConfig read_datapath(const Section* section);
 [[nodiscard]] BridgeConfig read_bridge(const Section& section);
 void read_tunnel(const Section& section, const Environment& environment, Draft& draft);
 [[nodiscard]] SessionConfig read_session(const Section& section, const Names& names);

@@ -21,6 +21,8 @@ Draft read(const Section& root, const Environment& environment) {
     Draft draft;
     const auto gateway = root.table("gateway");
     draft.configuration.gateway = read_gateway(gateway ? &*gateway : nullptr, environment);
+    const auto datapath = root.table("datapath");
+    draft.configuration.datapath = read_datapath(datapath ? &*datapath : nullptr);
     draft.bridges = root.tables("bridge");
     for (const Section& section : draft.bridges) draft.configuration.bridges.push_back(read_bridge(section));
     for (const Section& section : root.tables("tunnel")) read_tunnel(section, environment, draft);

@@ -15,6 +15,7 @@ constexpr auto kSchema = std::to_array<KeySpec>({
 // section, key, type, default, range, what, example
 {"", "schema", integer, kRequired, "1", "Version of this format.", "1"},
 {"", "gateway", table, "all defaults", "", "This gateway.", ""},
+{"", "datapath", table, "all defaults", "", "How frames are moved.", ""},
 {"", "bridge", tables, "none", "", "A kernel bridge; as many as needed.", ""},
 {"", "tunnel", tables, "none", "", "A way to one peer; as many as needed.", ""},
 {"", "session", tables, "none", "", "A pseudowire in a tunnel, joined to a bridge; as many as needed.", ""},
@@ -24,6 +25,10 @@ constexpr auto kSchema = std::to_array<KeySpec>({
 {"gateway", "control_socket", text, "`/run/isthmus/isthmus.sock`", "absolute path of at most 107 bytes", "Where `isthmus` finds the daemon.", "\"/run/isthmus/isthmus.sock\""},
 {"gateway", "log_level", text, "`info`", "`trace`, `debug`, `info`, `warning`, `error`", "The least severe messages that are logged.", "\"info\""},
 {"gateway", "log_target", text, "`console`", "`console`, `journal`, `file:/absolute/path`", "Where messages go.", "\"console\""},
+
+{"datapath", "crypto", text, "`auto`", "`auto`, `openssl`, `ipsec-mb`", "The library that seals and opens ESP packets. `auto` measures those that this machine has for 20 ms at start, and logs which it took and why.", "\"auto\""},
+{"datapath", "packet_memory", integer, "20", "12 to 1024", "MiB that packets on their way may take, both directions together. It is taken at start, and logged.", "20"},
+{"datapath", "poll", integer, "0", "0 to 1000", "Microseconds that a worker without work looks for more before it sleeps; 0: it sleeps at once. Shorter waits for processor time: docs/performance.md has the figures.", "0"},
 
 {"bridge", "name", text, kRequired, "1 to 15 characters, an interface name", "The bridge's interface. Sessions refer to it.", "\"br-dc\""},
 {"bridge", "ownership", text, "`create`", "`create`, `adopt`", "`create`: made at start, removed at stop. `adopt`: made by somebody else; only our ports are added and removed.", "\"create\""},

@@ -65,8 +65,8 @@ Result<void, std::string> InboundWorker::build_pipelines(stp_guard::RemoteHosts&
 
 void InboundWorker::run() {
     run_until_stopped(
-        thread_, events_, boot_now, [this](std::uint32_t wan, TimePoint now) { receive(wan, now); },
-        [](TimePoint) {},
+        thread_, events_, patience_, boot_now,
+        [this](std::uint32_t wan, TimePoint now) { receive(wan, now); }, [](TimePoint) {},
         [this] {
             if (auto view = view_.take_if_new()) adopt(std::move(view));
         });

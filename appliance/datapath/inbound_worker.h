@@ -30,7 +30,8 @@ class InboundWorker {
         InboundMemory memory, stp_guard::RemoteHosts& hosts);
     ~InboundWorker() { stop(); }
 
-    void start() {
+    void start(Patience patience = {}) {
+        patience_ = patience;
         thread_.start("isthmus-in", [this] { run(); });
     }
     void stop() { thread_.stop(); }
@@ -100,6 +101,7 @@ class InboundWorker {
     TapSink sink_{*this};
 
     EventSet events_;
+    Patience patience_;
     WorkerThread thread_;
 };
 

@@ -79,7 +79,8 @@ Result<void, std::string> OutboundWorker::build_pipelines(Overhead room, stp_gua
 
 void OutboundWorker::run() {
     run_until_stopped(
-        thread_, events_, boot_now, [this](std::uint32_t port, TimePoint now) { read_port(port, now); },
+        thread_, events_, patience_, boot_now,
+        [this](std::uint32_t port, TimePoint now) { read_port(port, now); },
         [this](TimePoint now) {
             process_front(now);
             flush(clear_, now);

@@ -32,7 +32,8 @@ class OutboundWorker {
         OutboundMemory memory, stp_guard::RemoteHosts& hosts);
     ~OutboundWorker() { stop(); }
 
-    void start() {
+    void start(Patience patience = {}) {
+        patience_ = patience;
         thread_.start("isthmus-out", [this] { run(); });
     }
     void stop() { thread_.stop(); }
@@ -104,6 +105,7 @@ class OutboundWorker {
     std::vector<Sender> senders_;  // as long as current_->wan
 
     EventSet events_;
+    Patience patience_;
     WorkerThread thread_;
 };
 

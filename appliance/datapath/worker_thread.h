@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "appliance/datapath/wakeup.h"
+#include "base/time.h"
 
 namespace isthmus::appliance {
 
@@ -55,15 +56,28 @@ class WorkerThread {
 /// The key that a worker gives its own wake-up in its EventSet.
 inline constexpr std::uint32_t kWakeupKey = 0xffff'ffff;
 
-/// A worker's life: sleeps until something is readable, calls on_ready(key, now) for each descriptor, on_batch(now) once
+/// How long a worker that has run dry looks again before it sleeps: what comes within that time costs no wake-up. It gives
+/// its turn away meanwhile, so that on a busy machine looking costs the others little.
+struct Patience {
+    Duration poll{0};
+};
+
+/// A worker's life: sleeps until something is readable (after `patience`), calls on_ready(key, now) for each descriptor, on_batch(now) once
 /// for all of them, and on_wakeup() after that if control called: what it changes is not under the feet of keys that were
 /// polled before.
 template <class Now, class OnReady, class OnBatch, class OnWakeup>
-void run_until_stopped(WorkerThread& thread, EventSet& events, Now now_of, OnReady on_ready, OnBatch on_batch,
-                       OnWakeup on_wakeup) {
+void run_until_stopped(WorkerThread& thread, EventSet& events, Patience patience, Now now_of,
+                       OnReady on_ready, OnBatch on_batch, OnWakeup on_wakeup) {
+    TimePoint sleep_at{};
     while (!thread.stopping()) {
-        const auto ready = events.poll(true);
+        const bool may_sleep = patience.poll == Duration{0} || now_of() >= sleep_at;
+        const auto ready = events.poll(may_sleep);
+        if (ready.empty() && !may_sleep) {
+            std::this_thread::yield();
+            continue;
+        }
         const auto now = now_of();
+        sleep_at = now + patience.poll;
         bool called = false;
         for (const std::uint32_t key : ready) {
             if (key == kWakeupKey) {

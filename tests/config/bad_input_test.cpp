@@ -145,6 +145,16 @@ TEST_CASE("the gateway's paths, level and target have one form") {
           std::string::npos);
 }
 
+TEST_CASE("the datapath's memory and patience have limits") {
+    const auto of = [](const std::string& line) {
+        return problem_with("[gateway]", "[datapath]\n" + line + "\n[gateway]");
+    };
+    CHECK(of("packet_memory = 4").starts_with("c.toml:3: datapath.packet_memory: "));
+    CHECK(of("packet_memory = 4").find("12 to 1024") != std::string::npos);
+    CHECK(of("poll = 1001").find("0 to 1000") != std::string::npos);
+    CHECK(of("crypto = \"opensll\"").find("did you mean \"openssl\"?") != std::string::npos);
+}
+
 TEST_CASE("interface names fit the kernel") {
     for (const std::string bad :
          {"", "sixteen-letters.", "a/b", "a b", "a:b", "tap%d", ".", "..", "all", "default", "t\\u00e4p"}) {

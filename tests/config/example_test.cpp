@@ -74,5 +74,8 @@ TEST_CASE("a default that the schema shows is the one that an empty configuratio
     CHECK(loaded->gateway.control_socket == "/run/isthmus/isthmus.sock");
     CHECK(loaded->gateway.log_level == LogLevel::info);
     CHECK(loaded->gateway.log_target == LogTarget::console);
+    CHECK(loaded->datapath.crypto == CipherLibrary::automatic);
+    CHECK(loaded->datapath.packet_memory == 20);
+    CHECK(loaded->datapath.poll_microseconds == 0);
     CHECK(loaded->sessions.empty());
 }

@@ -56,6 +56,10 @@ state_dir = "/srv/state"
 control_socket = "/srv/socket"
 log_level = "error"
 log_target = "file:/var/log/isthmus.log"
+[datapath]
+crypto = "ipsec-mb"
+packet_memory = 64
+poll = 50
 [[bridge]]
 name = "br"
 ownership = "create"
@@ -120,6 +124,9 @@ split_horizon = "mesh"
     CHECK(loaded->gateway.log_level == LogLevel::error);
     CHECK(loaded->gateway.log_target == LogTarget::file);
     CHECK(loaded->gateway.log_file == "/var/log/isthmus.log");
+    CHECK(loaded->datapath.crypto == CipherLibrary::ipsec_mb);
+    CHECK(loaded->datapath.packet_memory == 64);
+    CHECK(loaded->datapath.poll_microseconds == 50);
 
     const bridge::BridgeOptions& bridge = loaded->bridges[0].options;
     CHECK(bridge.mtu == 9000);
