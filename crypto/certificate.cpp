@@ -8,6 +8,7 @@
 #include <ctime>
 #include <optional>
 
+#include "crypto/certificate_access.h"
 #include "crypto/digest.h"
 #include "crypto/openssl_error.h"
 #include "crypto/openssl_handles.h"
@@ -28,22 +29,6 @@ struct FreeStack {
     void operator()(STACK_OF(X509) * stack) const noexcept { sk_X509_free(stack); }
 };
 using Stack = std::unique_ptr<STACK_OF(X509), FreeStack>;
-
-std::optional<WallTime> time_of(const ASN1_TIME* time) {
-    std::tm fields{};
-    if (time == nullptr || ASN1_TIME_to_tm(time, &fields) != 1) return std::nullopt;
-    return WallTime(std::chrono::seconds(::timegm(&fields)));
-}
-
-std::string text_of(const X509_NAME* name) {
-    const Bio bio(BIO_new(BIO_s_mem()));
-    if (!bio ||
-        X509_NAME_print_ex(bio.get(), name, 0, XN_FLAG_ONELINE & ~XN_FLAG_SPC_EQ & ~ASN1_STRFLGS_ESC_MSB) < 0)
-        return {};
-    char* text = nullptr;
-    const long size = BIO_get_mem_data(bio.get(), &text);
-    return {text, static_cast<std::size_t>(std::max(size, 0L))};
-}
 
 Vector der_of(const X509_NAME* name) {
     unsigned char* der = nullptr;
@@ -67,6 +52,22 @@ std::optional<IpAddress> address_of(Bytes raw) {
 }
 
 }  // namespace
+
+std::optional<WallTime> time_of(const ASN1_TIME* time) {
+    std::tm fields{};
+    if (time == nullptr || ASN1_TIME_to_tm(time, &fields) != 1) return std::nullopt;
+    return WallTime(std::chrono::seconds(::timegm(&fields)));
+}
+
+std::string text_of(const X509_NAME* name) {
+    const Bio bio(BIO_new(BIO_s_mem()));
+    if (!bio ||
+        X509_NAME_print_ex(bio.get(), name, 0, XN_FLAG_ONELINE & ~XN_FLAG_SPC_EQ & ~ASN1_STRFLGS_ESC_MSB) < 0)
+        return {};
+    char* text = nullptr;
+    const long size = BIO_get_mem_data(bio.get(), &text);
+    return {text, static_cast<std::size_t>(std::max(size, 0L))};
+}
 
 struct Certificate::State {
     X509Handle x509;
@@ -178,6 +179,13 @@ const PublicKey& Certificate::public_key() const noexcept {
 bool Certificate::is_authority() const noexcept {
     return state_->is_authority;
 }
+std::string Certificate::issuer() const {
+    return text_of(X509_get_issuer_name(state_->x509.get()));
+}
+std::string Certificate::serial() const {
+    const ASN1_INTEGER* number = X509_get0_serialNumber(state_->x509.get());
+    return to_hex({ASN1_STRING_get0_data(number), static_cast<std::size_t>(ASN1_STRING_length(number))});
+}
 const std::vector<std::string>& Certificate::dns_names() const noexcept {
     return state_->dns_names;
 }
@@ -191,30 +199,102 @@ const std::vector<std::uint8_t>& Certificate::authority_hash() const noexcept {
     return state_->authority_hash;
 }
 
-Result<void, std::string> verify_chain(const Certificate& leaf, std::span<const Certificate> intermediates,
-                                       std::span<const Certificate> anchors, WallTime now) {
-    X509* target = leaf.state_->x509.get();
+X509* CertificateAccess::x509(const Certificate& certificate) noexcept {
+    return certificate.state_->x509.get();
+}
+
+namespace {
+
+/// Why OpenSSL found no path, in words that name certificate, field and date.
+std::string chain_error(X509_STORE_CTX* context, const Certificate& leaf, std::optional<WallTime> now) {
+    X509* at = X509_STORE_CTX_get_current_cert(context);
+    const std::string who = at != nullptr ? text_of(X509_get_subject_name(at)) : leaf.subject();
+    const int error = X509_STORE_CTX_get_error(context);
+    const std::string today = now ? ", and it is " + date_text(*now) : "";
+    const auto date = [](const ASN1_TIME* time) {
+        const auto value = time_of(time);
+        return value ? date_text(*value) : std::string("an unreadable date");
+    };
+    switch (error) {
+        case X509_V_ERR_CERT_HAS_EXPIRED:
+            return who + ": the certificate has expired: notAfter is " + date(X509_get0_notAfter(at)) + today;
+        case X509_V_ERR_CERT_NOT_YET_VALID:
+            return who + ": the certificate is not yet valid: notBefore is " + date(X509_get0_notBefore(at)) +
+                   today;
+        case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+        case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+        case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+        case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+        case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+            return who + ": its issuer, " + text_of(X509_get_issuer_name(at)) +
+                   ", is neither one of our authorities nor certified by one";
+        default: return who + ": " + X509_verify_cert_error_string(error);
+    }
+}
+
+Result<std::vector<Certificate>, std::string> copy_of(const STACK_OF(X509) * stack) {
+    std::vector<Certificate> path;
+    for (int i = 0; i < sk_X509_num(stack); ++i) {
+        unsigned char* der = nullptr;
+        const int size = i2d_X509(sk_X509_value(stack, i), &der);
+        if (size <= 0) return Unexpected(openssl_error("a certificate cannot be copied"));
+        auto certificate = Certificate::from_der({der, static_cast<std::size_t>(size)});
+        OPENSSL_free(der);
+        if (!certificate) return Unexpected(std::move(certificate).error());
+        path.push_back(std::move(certificate).value());
+    }
+    return path;
+}
+
+}  // namespace
+
+Result<std::vector<Certificate>, std::string> build_chain(const Certificate& leaf,
+                                                          std::span<const Certificate> intermediates,
+                                                          std::span<const Certificate> anchors,
+                                                          std::optional<WallTime> now) {
+    X509* target = CertificateAccess::x509(leaf);
     if ((X509_get_key_usage(target) & KU_DIGITAL_SIGNATURE) == 0)
         return Unexpected(leaf.subject() + ": its key usage forbids digital signatures");
     const Store store(X509_STORE_new());
     const StoreContext context(X509_STORE_CTX_new());
     const Stack untrusted(sk_X509_new_null());
     if (!store || !context || !untrusted) return Unexpected(openssl_error("no memory to check certificates"));
-    for (const Certificate& anchor : anchors) X509_STORE_add_cert(store.get(), anchor.state_->x509.get());
-    for (const Certificate& c : intermediates) sk_X509_push(untrusted.get(), c.state_->x509.get());
+    for (const Certificate& anchor : anchors)
+        X509_STORE_add_cert(store.get(), CertificateAccess::x509(anchor));
+    for (const Certificate& c : intermediates) sk_X509_push(untrusted.get(), CertificateAccess::x509(c));
     if (X509_STORE_CTX_init(context.get(), store.get(), target, untrusted.get()) != 1)
         return Unexpected(openssl_error("certificates cannot be checked"));
 
     // An anchor need not be self-signed: it was configured as trusted.
     X509_VERIFY_PARAM* parameters = X509_STORE_CTX_get0_param(context.get());
     X509_VERIFY_PARAM_set_flags(parameters, X509_V_FLAG_PARTIAL_CHAIN | X509_V_FLAG_X509_STRICT);
-    X509_VERIFY_PARAM_set_time(parameters, static_cast<std::time_t>(now.time_since_epoch().count()));
+    if (now)
+        X509_VERIFY_PARAM_set_time(parameters, static_cast<std::time_t>(now->time_since_epoch().count()));
+    else
+        X509_VERIFY_PARAM_set_flags(parameters, X509_V_FLAG_NO_CHECK_TIME);
     X509_VERIFY_PARAM_set_auth_level(parameters, 2);  // 112 bits: no SHA-1 signatures, no RSA below 2,048
-    if (X509_verify_cert(context.get()) == 1) return {};
+    if (X509_verify_cert(context.get()) != 1) {
+        std::string why = chain_error(context.get(), leaf, now);
+        (void)openssl_error("");
+        return Unexpected(std::move(why));
+    }
+    return copy_of(X509_STORE_CTX_get0_chain(context.get()));
+}
 
-    const X509* at = X509_STORE_CTX_get_current_cert(context.get());
-    const std::string who = at != nullptr ? text_of(X509_get_subject_name(at)) : leaf.subject();
-    return Unexpected(who + ": " + X509_verify_cert_error_string(X509_STORE_CTX_get_error(context.get())));
+Result<void, std::string> verify_chain(const Certificate& leaf, std::span<const Certificate> intermediates,
+                                       std::span<const Certificate> anchors, WallTime now) {
+    auto path = build_chain(leaf, intermediates, anchors, now);
+    if (!path) return Unexpected(std::move(path).error());
+    return {};
+}
+
+std::string date_text(WallTime time) {
+    const std::time_t seconds = static_cast<std::time_t>(time.time_since_epoch().count());
+    std::tm fields{};
+    std::array<char, 64> text{};
+    if (gmtime_r(&seconds, &fields) == nullptr) return "an impossible date";
+    const std::size_t size = std::strftime(text.data(), text.size(), "%Y-%m-%d %H:%M:%S UTC", &fields);
+    return {text.data(), size};
 }
 
 }  // namespace isthmus::crypto

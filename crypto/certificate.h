@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -31,6 +32,8 @@ class Certificate {
     [[nodiscard]] WallTime not_after() const noexcept;
     [[nodiscard]] const PublicKey& public_key() const noexcept;
     [[nodiscard]] bool is_authority() const noexcept;  ///< basic constraints say CA
+    [[nodiscard]] std::string issuer() const;          ///< for people, as subject()
+    [[nodiscard]] std::string serial() const;          ///< lower-case hex
 
     // Subject alternative names; identities are matched against these and the subject only.
     [[nodiscard]] const std::vector<std::string>& dns_names() const noexcept;
@@ -42,17 +45,26 @@ class Certificate {
 
   private:
     struct State;
-    friend Result<void, std::string> verify_chain(const Certificate&, std::span<const Certificate>,
-                                                  std::span<const Certificate>, WallTime);
+    friend struct CertificateAccess;
     explicit Certificate(std::shared_ptr<const State> state) : state_(std::move(state)) {}
     std::shared_ptr<const State> state_;
 };
 
-/// A path from `leaf` over any of `intermediates` to one of `anchors`, valid at `now`. The leaf must not forbid digital
-/// signatures (key usage), extended key usage is not asked for (RFC 4945 section 5.1.3.12). No revocation yet.
-/// Error: a sentence naming the certificate at fault.
+/// A path from `leaf` over any of `intermediates` to one of `anchors`, valid at `now` (nullopt: dates are not looked at, for
+/// a machine that does not know the time): leaf first, anchor last; the leaf alone if it is an anchor itself. The leaf must
+/// not forbid digital signatures (key usage); extended key usage is not asked for (RFC 4945 section 5.1.3.12). Revocation
+/// is another matter: crl.h.
+/// Error: a sentence naming the certificate at fault, the field and the date.
+[[nodiscard]] Result<std::vector<Certificate>, std::string> build_chain(
+    const Certificate& leaf, std::span<const Certificate> intermediates, std::span<const Certificate> anchors,
+    std::optional<WallTime> now);
+
+/// The same without the path.
 [[nodiscard]] Result<void, std::string> verify_chain(const Certificate& leaf,
                                                      std::span<const Certificate> intermediates,
                                                      std::span<const Certificate> anchors, WallTime now);
+
+/// "2026-11-25 18:20:00 UTC"
+[[nodiscard]] std::string date_text(WallTime time);
 
 }  // namespace isthmus::crypto

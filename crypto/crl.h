@@ -1,6 +1,7 @@
 // Certificate revocation lists (RFC 5280 section 5).
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -24,17 +25,21 @@ class Crl {
     [[nodiscard]] std::string issuer() const;  ///< for people, as Certificate::subject()
     [[nodiscard]] WallTime this_update() const noexcept;
     [[nodiscard]] std::optional<WallTime> next_update() const noexcept;
-    [[nodiscard]] std::size_t size() const noexcept;  ///< revoked certificates
 
     /// Is it the list of this authority: same name, may sign lists (key usage), and the signature is good.
     [[nodiscard]] bool signed_by(const Certificate& authority) const;
 
     struct Entry {
+        std::string serial;  ///< hex, as Certificate::serial()
         WallTime revoked_at{};
         std::string reason;  ///< "key compromise"; empty if none is given
+        friend bool operator==(const Entry&, const Entry&) = default;
     };
     /// By issuer and serial number.
     [[nodiscard]] std::optional<Entry> find(const Certificate& certificate) const;
+    [[nodiscard]] std::vector<Entry> entries() const;
+    /// Of the list itself (RFC 5280 section 5.2.3); 0: it has none, or one beyond 64 bits.
+    [[nodiscard]] std::uint64_t number() const;
 
   private:
     struct State;
