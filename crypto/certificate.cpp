@@ -8,8 +8,8 @@
 #include <ctime>
 #include <optional>
 
-#include "crypto/certificate_access.h"
 #include "crypto/digest.h"
+#include "crypto/openssl_certificate.h"
 #include "crypto/openssl_error.h"
 #include "crypto/openssl_handles.h"
 

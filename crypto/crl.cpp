@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <ctime>
 
-#include "crypto/certificate_access.h"
+#include "crypto/openssl_certificate.h"
 #include "crypto/openssl_error.h"
 #include "crypto/openssl_handles.h"
 

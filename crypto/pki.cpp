@@ -7,8 +7,8 @@
 #include <algorithm>
 #include <array>
 
-#include "crypto/certificate_access.h"
 #include "crypto/distinguished_name.h"
+#include "crypto/openssl_certificate.h"
 #include "crypto/openssl_error.h"
 #include "crypto/openssl_handles.h"
 
