@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -11,19 +10,11 @@
 #include "base/rng.h"
 #include "base/time.h"
 #include "tunnel/control_actions.h"
+#include "tunnel/control_arrival.h"
 #include "tunnel/control_options.h"
 #include "tunnel/control_status.h"
 
 namespace isthmus::tunnel {
-
-/// How a control message came.
-struct ControlArrival {
-    Encapsulation encapsulation = Encapsulation::udp;
-    Path path;
-    /// Of the SA that it came through; kNoTunnel: in the clear.
-    TunnelIndex authenticated_for = kNoTunnel;
-    std::string identity;  ///< of the peer, as IKE authenticated it; empty: not known
-};
 
 class ControlEngine {
   public:

@@ -53,7 +53,8 @@ struct SessionStatus {
     bool called = false;    ///< we answered the peer's ICRQ
     bool rotating = false;  ///< a parallel session is being set up or torn down
     NegotiatedSession negotiated;
-    CircuitStatus circuit;  ///< ours
+    CircuitStatus circuit;      ///< ours
+    CircuitErrors peer_errors;  ///< that the peer told (WEN)
     std::uint32_t rotations = 0;
     std::uint32_t times_up = 0;
     Duration age{};
@@ -74,6 +75,10 @@ struct ControlStatus {
     std::vector<ConnectionStatus> connections;
     std::vector<SessionStatus> sessions;
     ControlRefusals refusals;
+    // What holds any state, half-open, parallel and ended ones included.
+    std::size_t connections_held = 0;
+    std::size_t sessions_held = 0;
+    std::size_t ids_held = 0;  ///< given out, reserved or still remembered
 };
 
 }  // namespace isthmus::tunnel

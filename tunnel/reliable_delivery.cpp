@@ -1,6 +1,7 @@
 #include "tunnel/reliable_delivery.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace isthmus::tunnel {
 
@@ -22,6 +23,11 @@ void ReliableDelivery::set_peer_window(std::uint16_t window) noexcept {
     peer_window_ = std::max<std::uint16_t>(window, 1);
     slow_start_threshold_ = peer_window_;
     congestion_window_ = std::min<std::uint32_t>(congestion_window_, peer_window_);
+}
+
+void ReliableDelivery::set_retransmission(const Retransmission& retransmission) noexcept {
+    retransmission_ = unhurried_ = retransmission;
+    in_a_hurry_ = false;
 }
 
 void ReliableDelivery::send(std::vector<std::uint8_t> body) {
@@ -81,6 +87,7 @@ bool ReliableDelivery::acknowledge(std::uint16_t nr, TimePoint now) {
     in_flight_ -= std::min(in_flight_, n);
     retries_ = 0;
     retransmission_ = unhurried_;
+    in_a_hurry_ = false;
     open_window();
     // What is still on its way has the full time again.
     resend_at_ = in_flight_ > 0 ? std::optional(now + interval()) : std::nullopt;
@@ -132,6 +139,7 @@ std::optional<TimePoint> ReliableDelivery::next_timeout() const noexcept {
 }
 
 void ReliableDelivery::hurry(Duration interval, std::uint32_t tries, TimePoint now) {
+    if (std::exchange(in_a_hurry_, true)) return;
     retransmission_.first = retransmission_.cap = interval;
     retransmission_.tries = retries_ + tries;
     if (resend_at_) resend_at_ = std::min(*resend_at_, now + interval);

@@ -40,6 +40,8 @@ class ReliableDelivery {
 
     /// Receive Window Size of the peer (RFC 3931 section 5.4.3); 4 until told. 0 is taken for 1.
     void set_peer_window(std::uint16_t window) noexcept;
+    /// From the next message on.
+    void set_retransmission(const Retransmission& retransmission) noexcept;
     /// Puts a body at the end of the queue.
     void send(std::vector<std::uint8_t> body);
 
@@ -66,7 +68,8 @@ class ReliableDelivery {
     [[nodiscard]] bool idle() const noexcept { return queue_.empty(); }
     /// Waits for the first acknowledgement of what was sent: 0, or how often it was sent again.
     [[nodiscard]] std::uint32_t retries() const noexcept { return retries_; }
-    /// Gives up sooner: after `tries` more retransmissions, one each `interval`. Any sign of life ends the hurry.
+    /// Gives up sooner: after `tries` more retransmissions, one each `interval`. Any sign of life ends the hurry; to ask
+    /// for it again before that changes nothing.
     void hurry(Duration interval, std::uint32_t tries, TimePoint now);
     [[nodiscard]] const Counters& counters() const noexcept { return counters_; }
     [[nodiscard]] std::uint32_t congestion_window() const noexcept { return congestion_window_; }
@@ -78,6 +81,7 @@ class ReliableDelivery {
 
     Retransmission retransmission_;
     Retransmission unhurried_;
+    bool in_a_hurry_ = false;
     std::uint16_t receive_window_;
     Counters counters_;
 

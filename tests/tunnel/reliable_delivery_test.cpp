@@ -275,6 +275,7 @@ TEST_CASE("in a hurry the peer is given up sooner, unless it lives") {
         now += 500ms;
         delivery.on_timeout(now);
         CHECK(sent(delivery, now).size() == 1);
+        delivery.hurry(500ms, 3, now);  // another hint: no longer
     }
     SUBCASE("it does not") {
         delivery.on_timeout(now + 500ms);
