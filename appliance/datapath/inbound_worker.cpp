@@ -66,7 +66,7 @@ Result<void, std::string> InboundWorker::build_pipelines(stp_guard::RemoteHosts&
 void InboundWorker::run() {
     run_until_stopped(
         thread_, events_, patience_, boot_now,
-        [this](std::uint32_t wan, TimePoint now) { receive(wan, now); }, [](TimePoint) {},
+        [this](std::uint32_t wan, TimePoint now) { return receive(wan, now); }, [](TimePoint) {},
         [this] {
             if (auto view = view_.take_if_new()) adopt(std::move(view));
         });
@@ -120,7 +120,7 @@ void InboundWorker::adopt_coalescer() {
     coalescer_ = std::make_unique<tunnel::Coalescer>(options);
 }
 
-void InboundWorker::receive(std::size_t wan, TimePoint now) {
+bool InboundWorker::receive(std::size_t wan, TimePoint now) {
     const bool is_protected = current_->wan_is_protected[wan];
     const bool in_udp = current_->wan[wan].socket->protocol() == tunnel::io::WanProtocol::udp;
     Lane& lane = lanes_[is_protected ? 1 : 0];
@@ -132,6 +132,7 @@ void InboundWorker::receive(std::size_t wan, TimePoint now) {
         coalescer_->add(batch_, sink_);
     }
     coalescer_->flush(sink_);
+    return outcome == tunnel::io::WanReceiver::Outcome::more;
 }
 
 void InboundWorker::classify_udp4500() noexcept {

@@ -85,7 +85,7 @@ class InboundWorker {
     void adopt(std::shared_ptr<const InboundView> view);
     void adopt_receivers();
     void adopt_coalescer();
-    void receive(std::size_t wan, TimePoint now);
+    [[nodiscard]] bool receive(std::size_t wan, TimePoint now);  ///< whether more may wait
     void classify_udp4500() noexcept;
 
     PacketPool blocks_;

@@ -10,6 +10,8 @@ namespace {
 
 /// Frames taken from one TAP before the others have their turn.
 constexpr int kFramesPerTurn = 128;
+/// A port that gave so many at once has probably more already.
+constexpr int kDense = 4;
 
 }  // namespace
 
@@ -80,7 +82,7 @@ Result<void, std::string> OutboundWorker::build_pipelines(Overhead room, stp_gua
 void OutboundWorker::run() {
     run_until_stopped(
         thread_, events_, patience_, boot_now,
-        [this](std::uint32_t port, TimePoint now) { read_port(port, now); },
+        [this](std::uint32_t port, TimePoint now) { return read_port(port, now); },
         [this](TimePoint now) {
             process_front(now);
             flush(clear_, now);
@@ -105,6 +107,7 @@ void OutboundWorker::adopt(std::shared_ptr<const OutboundView> view) {
     ledger_.set_scopes(view->tunnel_drops, view->session_drops);
     current_ = std::move(view);
     adopt_senders();
+    hopes_.assign(current_->lan.size(), Hope{});
     for (std::size_t i = 0; i < current_->lan.size(); ++i)
         events_.add(current_->lan[i].tap->fd(), static_cast<std::uint32_t>(i));
 }
@@ -142,22 +145,24 @@ bool OutboundWorker::arm_buffers() {
     return true;
 }
 
-void OutboundWorker::read_port(std::size_t port, TimePoint now) {
+bool OutboundWorker::read_port(std::size_t port, TimePoint now) {
     const LanPort& lan = current_->lan[port];
-    for (int n = 0; n < kFramesPerTurn; ++n) {
+    Hope& hope = hopes_[port];
+    const int most = hope.frames;
+    for (int n = 0; n < most; ++n) {
         if (front_.room() == 0 || !arm_buffers()) {
             process_front(now);
             // Frames that wait in the lanes hold slots too.
             if (!arm_buffers()) {
                 flush(clear_, now);
                 flush(protected_, now);
-                if (!arm_buffers()) return;
+                if (!arm_buffers()) return true;
             }
         }
         const auto outcome = lan.tap->read(slot_, block_);
         switch (outcome) {
-            case bridge::Tap::Read::empty: return;
-            case bridge::Tap::Read::gone: events_.remove(lan.tap->fd()); return;
+            case bridge::Tap::Read::empty: hope = {std::max(1, n), false}; return false;
+            case bridge::Tap::Read::gone: events_.remove(lan.tap->fd()); return false;
             case bridge::Tap::Read::refused:
                 ledger_.count(slot_.meta.drop, lan.tunnel, lan.session);
                 slot_.meta = {};
@@ -169,6 +174,8 @@ void OutboundWorker::read_port(std::size_t port, TimePoint now) {
         meta.session = lan.session;
         meta.tunnel = lan.tunnel;
     }
+    hope = {hope.fulfilled ? std::min(2 * most, kFramesPerTurn) : most, true};
+    return most >= kDense;
 }
 
 void OutboundWorker::process_front(TimePoint now) {

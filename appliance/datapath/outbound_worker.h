@@ -68,6 +68,13 @@ class OutboundWorker {
         std::unique_ptr<tunnel::io::WanSender> sender;
     };
 
+    /// How many frames a port may give in a turn, from what it gave before: a read that finds nothing costs as much as
+    /// one that brings a frame.
+    struct Hope {
+        int frames = 1;
+        bool fulfilled = false;  ///< in the turn before
+    };
+
     OutboundWorker(OutboundMemory memory, Overhead room);
     [[nodiscard]] static Overhead room_needed();
     [[nodiscard]] Result<void, std::string> build_pipelines(Overhead room, stp_guard::RemoteHosts& hosts);
@@ -75,7 +82,7 @@ class OutboundWorker {
     void run();
     void adopt(std::shared_ptr<const OutboundView> view);
     void adopt_senders();
-    void read_port(std::size_t port, TimePoint now);
+    [[nodiscard]] bool read_port(std::size_t port, TimePoint now);  ///< whether more may wait
     [[nodiscard]] bool arm_buffers();
     void process_front(TimePoint now);
     void segment(PacketBuffer frame, Lane& lane, TimePoint now);
@@ -103,6 +110,7 @@ class OutboundWorker {
     Lane protected_;
     PacketBatch scratch_;
     std::vector<Sender> senders_;  // as long as current_->wan
+    std::vector<Hope> hopes_;      // as long as current_->lan
 
     EventSet events_;
     Patience patience_;

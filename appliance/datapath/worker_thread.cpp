@@ -24,7 +24,7 @@ void EventSet::remove(int fd) noexcept {
 }
 
 std::span<const std::uint32_t> EventSet::poll(bool wait) noexcept {
-    const int n = epoll_wait(epoll_.value(), events_.data(), kMost, wait ? -1 : 0);
+    const int n = epoll_wait(epoll_.value(), events_.data(), static_cast<int>(kMost), wait ? -1 : 0);
     const auto count = n > 0 ? static_cast<std::size_t>(n) : 0;
     for (std::size_t i = 0; i < count; ++i) keys_[i] = events_[i].data.u32;
     return {keys_.data(), count};

@@ -21,14 +21,34 @@ class EventSet {
     EventSet();
     void add(int fd, std::uint32_t key);
     void remove(int fd) noexcept;
+    static constexpr std::size_t kMost = 128;
     /// Keys of the descriptors that are readable; empty after a signal. Waits for ever if `wait`, else not at all.
     [[nodiscard]] std::span<const std::uint32_t> poll(bool wait) noexcept;
 
   private:
-    static constexpr int kMost = 128;
     FileDescriptor epoll_;
     std::array<epoll_event, kMost> events_{};
     std::array<std::uint32_t, kMost> keys_{};
+};
+
+/// Keys of one turn.
+class ReadyKeys {
+  public:
+    ReadyKeys() = default;
+    explicit ReadyKeys(std::span<const std::uint32_t> keys) noexcept {
+        for (const std::uint32_t key : keys) push(key);
+    }
+    void push(std::uint32_t key) noexcept {
+        if (size_ < keys_.size()) keys_[size_++] = key;
+    }
+    void clear() noexcept { size_ = 0; }
+    [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
+    [[nodiscard]] const std::uint32_t* begin() const noexcept { return keys_.data(); }
+    [[nodiscard]] const std::uint32_t* end() const noexcept { return keys_.data() + size_; }
+
+  private:
+    std::array<std::uint32_t, EventSet::kMost> keys_;
+    std::size_t size_ = 0;
 };
 
 /// Runs `loop` in a thread named `name` (at most 15 characters, for top and perf) that blocks all signals.
@@ -62,16 +82,25 @@ struct Patience {
     Duration poll{0};
 };
 
-/// A worker's life: sleeps until something is readable (after `patience`), calls on_ready(key, now) for each descriptor, on_batch(now) once
-/// for all of them, and on_wakeup() after that if control called: what it changes is not under the feet of keys that were
-/// polled before.
+/// After this many turns without asking the kernel it is asked all the same: for descriptors that were quiet before.
+inline constexpr int kTurnsWithoutAsking = 8;
+
+/// A worker's life: sleeps until something is readable (after `patience`), calls on_ready(key, now) for each descriptor,
+/// on_batch(now) once for all of them, and on_wakeup() after that if control called: what it changes is not under the feet
+/// of keys that were polled before. on_ready says whether more may wait: then it is called again without asking the
+/// kernel which descriptors are readable.
 template <class Now, class OnReady, class OnBatch, class OnWakeup>
 void run_until_stopped(WorkerThread& thread, EventSet& events, Patience patience, Now now_of,
                        OnReady on_ready, OnBatch on_batch, OnWakeup on_wakeup) {
     TimePoint sleep_at{};
+    ReadyKeys again;
+    int turns = 0;
     while (!thread.stopping()) {
-        const bool may_sleep = patience.poll == Duration{0} || now_of() >= sleep_at;
-        const auto ready = events.poll(may_sleep);
+        const bool ask = again.empty() || ++turns >= kTurnsWithoutAsking;
+        const bool may_sleep = again.empty() && (patience.poll == Duration{0} || now_of() >= sleep_at);
+        const ReadyKeys ready = ask ? ReadyKeys(events.poll(may_sleep)) : again;
+        if (ask) turns = 0;
+        again.clear();
         if (ready.empty() && !may_sleep) {
             std::this_thread::yield();
             continue;
@@ -83,12 +112,14 @@ void run_until_stopped(WorkerThread& thread, EventSet& events, Patience patience
             if (key == kWakeupKey) {
                 thread.wakeup().clear();
                 called = true;
-            } else {
-                on_ready(key, now);
+            } else if (on_ready(key, now)) {
+                again.push(key);
             }
         }
         on_batch(now);
-        if (called) on_wakeup();
+        if (!called) continue;
+        on_wakeup();
+        again.clear();  // keys may mean other descriptors now
     }
 }
 

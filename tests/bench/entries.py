@@ -86,7 +86,11 @@ class Isthmus(Entry):
         with open(f"{folder}/isthmus.toml", "w") as f:
             f.write(self.configuration(folder, site))
         run(f"{self.programs}/isthmus", "sa", "init", "--config", f"{folder}/isthmus.toml")
-        return lab.daemon(site, "isthmusd", f"{self.programs}/isthmusd", "--config", f"{folder}/isthmus.toml")
+        return lab.daemon(site, "isthmusd", f"{self.programs}/isthmusd", "--config", f"{folder}/isthmus.toml", env=self.environment(folder))
+
+    def environment(self, folder):
+        """What the daemon's environment has more than ours."""
+        return {}
 
     def configuration(self, folder, site):
         return self.gateway(folder, site) + self.bridge() + self.tunnel(folder, site) + self.session(site)
