@@ -20,6 +20,7 @@ struct AdmissionOptions {
     bool untagged = false;  ///< else: untagged and priority-tagged frames cross
     /// Broadcast, unknown unicast and multicast towards the tunnel.
     RateLimit flood_limit{2'000, 2'000};
+    friend bool operator==(const AdmissionOptions&, const AdmissionOptions&) = default;
 };
 
 }  // namespace isthmus::stp_guard

@@ -30,35 +30,78 @@ const InboundTable::Entry* InboundTable::find(Spi spi) const noexcept {
     return nullptr;
 }
 
-void OpenStage::process(PacketBatch& batch, TimePoint /*now*/) noexcept {
+void OpenStage::process(PacketBatch& batch, TimePoint now) noexcept {
     std::array<PacketBuffer*, kJobsAtOnce> run;
     std::size_t length = 0;
-    InboundSa* sa = nullptr;
+    const InboundTable::Entry* of_run = nullptr;
     const auto flush = [&] {
-        if (length > 0) sa->open({run.data(), length}, *scratch_);
+        if (length > 0) open(*of_run, {run.data(), length}, now);
         length = 0;
     };
     for (PacketBuffer& packet : batch) {
         if (packet.meta.drop != DropReason::none) continue;
-        const InboundTable::Entry* entry = entry_for(packet);
+        const InboundTable::Entry* entry = entry_for(packet, now);
         if (entry == nullptr) continue;
-        if (entry->sa.get() != sa || length == run.size()) flush();
-        sa = entry->sa.get();
+        if (entry != of_run || length == run.size()) flush();
+        of_run = entry;
         packet.meta.tunnel = entry->tunnel;
         run[length++] = &packet;
     }
     flush();
 }
 
+void OpenStage::open(const InboundTable::Entry& entry, Run run, TimePoint now) noexcept {
+    const std::uint64_t newest_before = entry.sa->highest_sequence();
+    entry.sa->open(run, *scratch_);
+    const bool got_newer = entry.sa->highest_sequence() != newest_before;
+    if (got_newer) entry.sa->note_heard(now);
+    if (got_newer && entry.peer && punt_ != nullptr) follow_peer(entry, run, now);
+    if (!entry.mode) return;
+    for (PacketBuffer* packet : run) {
+        if (packet->meta.drop != DropReason::none) continue;
+        const bool is_ip =
+            packet->meta.next_header == kNextHeaderIpv4 || packet->meta.next_header == kNextHeaderIpv6;
+        if (is_ip != (*entry.mode == Mode::tunnel)) packet->meta.drop = DropReason::inner_protocol;
+    }
+}
+
+// The last authentic packet of the run speaks for it: the newest, or one that overtook it by a hair.
+void OpenStage::follow_peer(const InboundTable::Entry& entry, Run run, TimePoint now) noexcept {
+    for (auto i = run.size(); i-- > 0;) {
+        const PacketMeta& meta = run[i]->meta;
+        if (meta.drop != DropReason::none || meta.path == nullptr) continue;
+        if (meta.path->remote == *entry.peer || !entry.sa->may_report(now, kReportInterval)) return;
+        Path path = *meta.path;
+        path.authenticated_by = entry.sa->spi();
+        (void)punt_->offer(PuntClass::peer_moved, entry.tunnel, kNoSession, path, {});
+        return;
+    }
+}
+
+// Whoever sends forged ones gets one slot of the table, and may at worst keep a few others' hints for a second.
+void OpenStage::hint_unknown(const PacketBuffer& packet, Spi spi, TimePoint now) noexcept {
+    if (punt_ == nullptr || packet.meta.path == nullptr) return;
+    std::size_t mixed = raw(spi);
+    for (const std::uint8_t byte : packet.meta.path->remote.address.bytes()) mixed = mixed * 31 + byte;
+    TimePoint& next = next_hint_[place_of(Spi{static_cast<std::uint32_t>(mixed)}, next_hint_.size())];
+    if (now < next) return;
+    next = now + kHintInterval;
+    (void)punt_->offer(PuntClass::unknown_spi, kNoTunnel, kNoSession, *packet.meta.path,
+                       packet.data().first(kHintSize));
+}
+
 // Null: the packet's drop is set.
-const InboundTable::Entry* OpenStage::entry_for(PacketBuffer& packet) const noexcept {
+const InboundTable::Entry* OpenStage::entry_for(PacketBuffer& packet, TimePoint now) noexcept {
     const auto header = Header::parse(packet.data());
     if (!header) {
         packet.meta.drop = DropReason::esp_truncated;
         return nullptr;
     }
     const InboundTable::Entry* entry = table_ != nullptr ? table_->find(header->spi) : nullptr;
-    if (entry == nullptr) packet.meta.drop = DropReason::esp_unknown_spi;
+    if (entry == nullptr) {
+        packet.meta.drop = DropReason::esp_unknown_spi;
+        hint_unknown(packet, header->spi, now);
+    }
     return entry;
 }
 
