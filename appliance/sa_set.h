@@ -29,6 +29,8 @@ struct InboundUse {
     /// The peer behind a NAT may move: packets that authenticate from elsewhere than the way's remote are punted as
     /// peer_moved. False: not looked at.
     bool follow_peer = false;
+    bool tell_first =
+        false;  ///< its first authentic packet is punted as first_packet: the peer has taken the new keys
 };
 
 struct OutboundUse {

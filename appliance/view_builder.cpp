@@ -208,7 +208,7 @@ std::shared_ptr<const OutboundView> outbound_view(const CommonView& common, cons
 
 void add_inbound_sas(const TunnelControl& t, std::vector<crypto::esp::InboundTable::Entry>& entries) {
     for (const InboundUse& use : t.sas().inbound()) {
-        crypto::esp::InboundTable::Entry entry{use.sa, t.index(), use.mode, {}};
+        crypto::esp::InboundTable::Entry entry{use.sa, t.index(), use.mode, {}, use.tell_first};
         if (use.follow_peer && t.sas().outbound()) entry.peer = t.sas().outbound()->way.remote;
         entries.push_back(std::move(entry));
     }

@@ -26,13 +26,15 @@ enum class PuntClass : std::uint8_t {
     /// An authentic ESP packet came from elsewhere than its peer was known to be (RFC 7296 section 2.23): path, and
     /// path.authenticated_by; no bytes.
     peer_moved,
+    /// The first authentic ESP packet of an SA: path, and path.authenticated_by; no bytes.
+    first_packet,
     /// An ESP packet of no SA: path, and the packet's first bytes from the SPI on. Rate limited; anybody can send one.
     unknown_spi,
 };
-inline constexpr std::size_t kPuntClassCount = 7;
+inline constexpr std::size_t kPuntClassCount = 8;
 [[nodiscard]] constexpr std::string_view name_of(PuntClass c) noexcept {
     constexpr std::array<std::string_view, kPuntClassCount> kNames{
-        "ike", "l2tp_control", "bpdu", "arp", "probe", "peer_moved", "unknown_spi"};
+        "ike", "l2tp_control", "bpdu", "arp", "probe", "peer_moved", "first_packet", "unknown_spi"};
     return kNames[static_cast<std::size_t>(c)];
 }
 

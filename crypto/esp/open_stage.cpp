@@ -51,11 +51,14 @@ void OpenStage::process(PacketBatch& batch, TimePoint now) noexcept {
 }
 
 void OpenStage::open(const InboundTable::Entry& entry, Run run, TimePoint now) noexcept {
-    const std::uint64_t newest_before = entry.sa->highest_sequence();
-    entry.sa->open(run, *scratch_);
-    const bool got_newer = entry.sa->highest_sequence() != newest_before;
-    if (got_newer) entry.sa->note_heard(now);
-    if (got_newer && entry.peer && punt_ != nullptr) follow_peer(entry, run, now);
+    InboundSa& sa = *entry.sa;
+    const std::uint64_t newest_before = sa.highest_sequence();
+    sa.open(run, *scratch_);
+    if (sa.highest_sequence() != newest_before) {
+        const bool first = !sa.last_heard();
+        sa.note_heard(now);
+        if (punt_ != nullptr) watch(entry, run, first, now);
+    }
     if (!entry.mode) return;
     for (PacketBuffer* packet : run) {
         if (packet->meta.drop != DropReason::none) continue;
@@ -66,16 +69,18 @@ void OpenStage::open(const InboundTable::Entry& entry, Run run, TimePoint now) n
 }
 
 // The last authentic packet of the run speaks for it: the newest, or one that overtook it by a hair.
-void OpenStage::follow_peer(const InboundTable::Entry& entry, Run run, TimePoint now) noexcept {
-    for (auto i = run.size(); i-- > 0;) {
-        const PacketMeta& meta = run[i]->meta;
-        if (meta.drop != DropReason::none || meta.path == nullptr) continue;
-        if (meta.path->remote == *entry.peer || !entry.sa->may_report(now, kReportInterval)) return;
-        Path path = *meta.path;
-        path.authenticated_by = entry.sa->spi();
+void OpenStage::watch(const InboundTable::Entry& entry, Run run, bool first, TimePoint now) noexcept {
+    const auto is_authentic = [](const PacketBuffer* packet) {
+        return packet->meta.drop == DropReason::none && packet->meta.path != nullptr;
+    };
+    const auto last = std::find_if(run.rbegin(), run.rend(), is_authentic);
+    if (last == run.rend()) return;
+    Path path = *(*last)->meta.path;
+    path.authenticated_by = entry.sa->spi();
+    if (first && entry.tell_first)
+        (void)punt_->offer(PuntClass::first_packet, entry.tunnel, kNoSession, path, {});
+    if (entry.peer && path.remote != *entry.peer && entry.sa->may_report(now, kReportInterval))
         (void)punt_->offer(PuntClass::peer_moved, entry.tunnel, kNoSession, path, {});
-        return;
-    }
 }
 
 // Whoever sends forged ones gets one slot of the table, and may at worst keep a few others' hints for a second.

@@ -23,6 +23,7 @@ class InboundTable {
         std::optional<Mode> mode = {};
         /// Where its packets are known to come from; authentic ones from elsewhere are told to control. nullopt: not told.
         std::optional<Endpoint> peer = {};
+        bool tell_first = false;  ///< the first authentic packet is told to control
     };
     /// SPIs must differ; of two with the same SPI the first is found.
     explicit InboundTable(std::vector<Entry> entries);
@@ -38,7 +39,7 @@ class InboundTable {
 /// reach is decided by the key that authenticated it. Drops: esp_truncated, esp_unknown_spi, inner_protocol and what
 /// InboundSa::open drops.
 ///
-/// Tells control through `punt`, if given: peer_moved, when the newest packet of an SA came from elsewhere than its
+/// Tells control through `punt`, if given: first_packet of an SA; peer_moved, when the newest packet of an SA came from elsewhere than its
 /// peer is known to be, at most every kReportInterval for one SA; unknown_spi, at most every kHintInterval for one
 /// sender, as far as a small table can tell them apart.
 class OpenStage final : public Stage {
@@ -62,7 +63,7 @@ class OpenStage final : public Stage {
     using Run = std::span<PacketBuffer* const>;
     [[nodiscard]] const InboundTable::Entry* entry_for(PacketBuffer& packet, TimePoint now) noexcept;
     void open(const InboundTable::Entry& entry, Run run, TimePoint now) noexcept;
-    void follow_peer(const InboundTable::Entry& entry, Run run, TimePoint now) noexcept;
+    void watch(const InboundTable::Entry& entry, Run run, bool first, TimePoint now) noexcept;
     void hint_unknown(const PacketBuffer& packet, Spi spi, TimePoint now) noexcept;
 
     PuntRings* punt_;

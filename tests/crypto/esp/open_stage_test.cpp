@@ -27,10 +27,11 @@ struct Stand {
     Path path{{*IpAddress::parse("192.0.2.1"), 4500}, kHome, std::nullopt};
     TimePoint now{std::chrono::seconds(100)};
     PacketBatch batch;
+    bool tell_first = false;
 
     void know(std::optional<Mode> mode, std::optional<Endpoint> home) {
         std::vector<InboundTable::Entry> entries;
-        entries.push_back({sa, TunnelIndex{3}, mode, home});
+        entries.push_back({sa, TunnelIndex{3}, mode, home, tell_first});
         stage.set_sas(std::make_shared<InboundTable>(std::move(entries)));
     }
     DropReason arrives(Bytes esp, const Endpoint& from) {
@@ -159,4 +160,19 @@ TEST_CASE("an SA remembers when it last heard something new") {
     s.now += std::chrono::seconds(5);
     (void)s.arrives(packet, kHome);  // a replay says nothing about the peer
     CHECK(s.sa->last_heard() == first);
+}
+
+TEST_CASE("the first authentic packet of an SA is told, once") {
+    Stand s;
+    s.tell_first = true;
+    s.know(std::nullopt, kHome);
+    auto forged = s.f.sealed(*s.peer, counted_bytes(40));
+    forged.back() ^= 1;
+    (void)s.arrives(forged, kHome);
+    CHECK(s.reports().empty());
+    for (int i = 0; i < 3; ++i) (void)s.next_arrives(kHome);
+    const auto reports = s.reports();
+    REQUIRE(reports.size() == 1);
+    CHECK(reports[0].first == PuntClass::first_packet);
+    CHECK(reports[0].second.path.authenticated_by == kSpi);
 }
