@@ -28,7 +28,7 @@ void print(const config::Problems& problems, std::string_view kind) {
     for (const auto& problem : problems) std::cerr << problem.text() << kind << '\n';
 }
 
-int run(config::Configuration configuration, const std::string& file) {
+int run(const config::Configuration& configuration) {
     if (const auto allowed = check_privileges(); !allowed) return fail(allowed.error());
     go_before_others();
     auto logger = make_logger(configuration.gateway);
@@ -38,8 +38,7 @@ int run(config::Configuration configuration, const std::string& file) {
     for (const auto& warning : configuration.warnings) (*logger)->warn("{}", warning.text());
 
     asio::io_context io;
-    const auto load = [file] { return config::load_file(file, config::SystemEnvironment()); };
-    auto gateway = Gateway::open(io, std::move(configuration), load, *state, *logger);
+    auto gateway = Gateway::open(io, configuration, *state, *logger);
     if (!gateway) return fail(gateway.error());
     if (const auto dropped = drop_privileges(); !dropped) return fail(dropped.error());
     (*gateway)->start();
@@ -62,7 +61,7 @@ int main(int argc, char** argv) {
 
     try {
         harden_process();
-        auto configuration = config::load_file(file, config::SystemEnvironment());
+        const auto configuration = config::load_file(file, config::SystemEnvironment());
         if (!configuration) {
             print(configuration.error(), "");
             std::cerr << "isthmusd: " << file << " is refused: " << configuration.error().size()
@@ -76,7 +75,7 @@ int main(int argc, char** argv) {
                       << " session(s)\n";
             return 0;
         }
-        return run(std::move(*configuration), file);
+        return run(*configuration);
     } catch (const std::exception& e) {
         return fail(e.what());
     }

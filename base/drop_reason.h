@@ -20,7 +20,12 @@ namespace isthmus {
     X(exceeds_path_mtu,         "encapsulated packet would be larger than the path MTU")                         \
     X(bad_offload_header,       "offload header of the TAP describes something other than the frame")            \
     X(session_down,             "session is not up")                                                             \
-    X(port_blocked,             "port or VLAN blocked by the guard or not opened yet")                           \
+    X(port_blocked,             "port or VLAN not opened yet")                                                   \
+    X(vlan_bum_blocked,         "flooded frame in a VLAN that has a loop")                                       \
+    X(vlan_suspended,           "VLAN suspended by the guard: it has a loop, or a sibling carries it")           \
+    X(gateway_isolation,        "a gateway's frame, in a VLAN that has one in each site")                        \
+    X(mac_limit,                "new host beyond the limit of its VLAN or session")                              \
+    X(guard_frame,              "message of the peer's guard, or loop probe of ours: its work is done")          \
     /* L2TPv3 */                                                                                                 \
     X(l2tp_truncated,           "packet ends inside the L2TPv3 header")                                          \
     X(l2tp_bad_version,         "version field of the L2TP header is not 3")                                     \

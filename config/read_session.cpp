@@ -138,11 +138,16 @@ void check_circuit(const Section& section, const SessionConfig& session) {
             "write it as in vlans = \"10,20-29\", vlans = \"any\", untagged = true or access_vlan = 100");
 }
 
-void read_flood_limit(const Section& section, stp_guard::RateLimit& limit) {
-    limit.packets_per_second =
-        section.integer("flood_limit", 0, kMaxFloodRate).value_or(limit.packets_per_second);
-    limit.burst = section.integer("flood_burst", 1, kMaxFloodRate).value_or(limit.packets_per_second);
-    if (limit.packets_per_second == 0)
+/// One rate for each class of flooded frames.
+void read_flood_limit(const Section& section, stp_guard::StormLimits& limits) {
+    const auto rate = section.integer("flood_limit", 0, kMaxFloodRate);
+    const auto burst = section.integer("flood_burst", 1, kMaxFloodRate);
+    for (auto& limit : limits.classes) {
+        if (rate) limit->rate = *rate;
+        if (rate || burst) limit->burst = burst.value_or(limit->rate);
+        limit->falling = limit->rate / 2;
+    }
+    if (rate == 0)
         section.warning("flood_limit",
                         "no broadcast crosses: hosts of the two sites will not find each other",
                         "2000 is the default");
@@ -164,7 +169,7 @@ std::string interface_for(std::string_view session) {
 
 SessionConfig read_session(const Section& section, const Names& names) {
     SessionConfig out;
-    out.line = Line(section.line());
+    out.line = section.line();
     out.name = read_label(section, "name").value_or("");
     out.tunnel = resolve(section, "tunnel", names.tunnels);
     out.bridge = resolve(section, "bridge", names.bridges);
@@ -175,7 +180,7 @@ SessionConfig read_session(const Section& section, const Names& names) {
     out.admission.untagged = section.boolean("untagged").value_or(false);
     check_circuit(section, out);
     if (out.options.access_vlan) out.admission.vlans.insert(*out.options.access_vlan);
-    read_flood_limit(section, out.admission.flood_limit);
+    read_flood_limit(section, out.admission.storm);
     out.split_horizon = read_label(section, "split_horizon");
     out.redundancy = read_label(section, "redundancy");
     return out;

@@ -89,7 +89,7 @@ constexpr auto kSchema = std::to_array<KeySpec>({
 {"session", "vlans", text, "none", "numbers and ranges of 1 to 4094, or `any`", "Tagged VLANs that cross, by their outermost tag. `any`: the port as it is, tagged or not.", "\"10,20-29\""},
 {"session", "untagged", boolean, "false", "not with `any`", "Untagged and priority-tagged frames cross too.", "true"},
 {"session", "access_vlan", integer, "none", "1 to 4094; not with `vlans` or `untagged`", "One-VLAN session: the tag is removed towards the tunnel and added from it, so that the two sites may number it differently.", "100"},
-{"session", "flood_limit", integer, "2000", "0 to 10000000", "Broadcast and multicast frames per second towards the tunnel; 0: none.", "2000"},
+{"session", "flood_limit", integer, "each its own", "0 to 10000000", "Frames per second of each class (address resolution, broadcast, link-local multicast, other multicast, unknown unicast) in each VLAN and direction; 0: none.", "2000"},
 {"session", "flood_burst", integer, "as `flood_limit`", "1 to 10000000", "How many of them may come at once.", "2000"},
 {"session", "split_horizon", text, "none", "1 to 63 letters, digits, `.`, `_`, `-`", "Group. Sessions of one group exchange no frames on their bridge, and may share VLANs.", "\"mesh\""},
 {"session", "redundancy", text, "none", "1 to 63 letters, digits, `.`, `_`, `-`", "Group of ways to the same place, which may share VLANs. Without election, the first in the file forwards and the others stay blocked.", "\"pair\""},

@@ -1,5 +1,6 @@
 #include "stp-guard/admission_stage.h"
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -7,10 +8,38 @@ namespace isthmus::stp_guard {
 
 namespace {
 
+/// Copies to control of one session, by PuntClass: a ring has 64 places, and is drained many times a second.
+constexpr RateLimit copies_of(PuntClass c) noexcept {
+    return c == PuntClass::probe ? RateLimit{2'000, 64} : RateLimit{100, 32};
+}
+/// Rounds of probes of several sites, and their bursts.
+constexpr RateLimit kProbes{2'000, 1'000};
+
+constexpr std::size_t kDestinationAt = 0;
+constexpr std::size_t kSourceAt = 6;
+constexpr std::size_t kGuardNodeAt =
+    20;  ///< guard_frame.h: in the payload, which classify() found to be long enough
+
 DropReason vlan_verdict(const AdmissionOptions& options, std::uint16_t vid) noexcept {
     if (options.any_vlan) return DropReason::none;
     if (vid == 0) return options.untagged ? DropReason::none : DropReason::untagged_not_allowed;
     return options.vlans.contains_vid(vid) ? DropReason::none : DropReason::vlan_not_allowed;
+}
+
+DropReason crossing_verdict(const SessionAdmission& session, std::uint16_t vid) noexcept {
+    switch (session.vlans ? session.vlans->of(vid) : VlanState::closed) {
+        case VlanState::open:
+        case VlanState::bum_blocked: return DropReason::none;
+        case VlanState::suspended: return DropReason::vlan_suspended;
+        case VlanState::closed: break;
+    }
+    return DropReason::port_blocked;
+}
+
+DropReason flooding_verdict(const SessionAdmission& session, std::uint16_t vid) noexcept {
+    if (session.vlans && session.vlans->of(vid) == VlanState::bum_blocked)
+        return DropReason::vlan_bum_blocked;
+    return crossing_verdict(session, vid);
 }
 
 /// What a frame from a TAP becomes on the wire: the kernel leaves the cutting of large ones to us.
@@ -23,14 +52,25 @@ std::uint32_t segments_of(const PacketBuffer& packet) noexcept {
     return static_cast<std::uint32_t>((payload + offload.segment_size - 1) / offload.segment_size);
 }
 
-constexpr std::size_t kDestinationAt = 0;
-constexpr std::size_t kSourceAt = 6;
-
 /// The frame is known to have both addresses.
 MacAddress address_at(const PacketBuffer& packet, std::size_t offset) noexcept {
     MacAddress mac;
     std::memcpy(mac.bytes.data(), packet.data().data() + offset, mac.bytes.size());
     return mac;
+}
+
+/// The frames that say who is a gateway.
+bool concerns_gateways(FrameProtocol protocol) noexcept {
+    switch (protocol) {
+        case FrameProtocol::hsrp:
+        case FrameProtocol::vrrp:
+        case FrameProtocol::glbp:
+        case FrameProtocol::router_advertisement:
+        case FrameProtocol::dhcp_server:
+        case FrameProtocol::igmp_query:
+        case FrameProtocol::mld_query: return true;
+        default: return false;
+    }
 }
 
 }  // namespace
@@ -39,19 +79,15 @@ void AdmissionStage::process(PacketBatch& batch, TimePoint now) noexcept {
     for (PacketBuffer& packet : batch) {
         if (packet && packet.meta.drop == DropReason::none) packet.meta.drop = verdict(packet, now);
     }
+    if (hosts_.here != nullptr) hosts_.here->sweep(now);
 }
 
 void AdmissionStage::set_sessions(std::shared_ptr<const AdmissionTable> table) {
-    std::vector<TokenBucket> buckets;
-    buckets.reserve(table ? table->size() : 0);
-    for (std::size_t i = 0; table && i < table->size(); ++i) {
-        const auto& session = (*table)[i];
-        const RateLimit limit = session ? session->options.flood_limit : RateLimit{};
-        const bool unchanged =
-            i < buckets_.size() && table_ && (*table_)[i] && session && buckets_[i].limit() == limit;
-        buckets.push_back(unchanged ? buckets_[i] : TokenBucket(limit));
-    }
-    buckets_ = std::move(buckets);
+    const std::size_t sessions = table ? table->size() : 0;
+    const std::size_t before = table_ ? table_->size() : 0;
+    buckets_.resize(sessions);
+    for (std::size_t i = 0; i < sessions; ++i)
+        if (i >= before || !(*table_)[i]) buckets_[i] = {};  // another session than the one that was there
     table_ = std::move(table);
 }
 
@@ -62,45 +98,130 @@ DropReason AdmissionStage::verdict(const PacketBuffer& packet, TimePoint now) no
 
     const FrameClass frame = classify(packet.data());
     if (frame.malformed) return DropReason::malformed_frame;
-    if (frame.link_local != LinkLocalKind::none) {
-        note_link_local(packet, frame.link_local);
-        return DropReason::link_local_protocol;
-    }
+    if (frame.protocol == FrameProtocol::guard_message) return message_verdict(packet, now);
+    if (frame.link_local != LinkLocalKind::none) return link_local_verdict(packet, session, frame, now);
     if (session.state == PortState::blocked) return DropReason::port_blocked;
     if (const DropReason reason = vlan_verdict(session.options, frame.vid); reason != DropReason::none)
         return reason;
-    if (direction_ == Direction::from_tunnel && hosts_ != nullptr)
-        hosts_->heard(packet.meta.session, frame.vid, address_at(packet, kSourceAt), now);
-    if (frame.cast == Cast::unicast) return unicast_verdict(packet, session, frame.vid, now);
-    if (session.state == PortState::flood_closed) return DropReason::port_blocked;
-    return flood_verdict(packet, frame.cast == Cast::broadcast ? counters_.broadcast : counters_.multicast,
-                         now);
-}
-
-DropReason AdmissionStage::unicast_verdict(const PacketBuffer& packet, const SessionAdmission& session,
-                                           std::uint16_t vid, TimePoint now) noexcept {
-    if (direction_ == Direction::from_tunnel || hosts_ == nullptr) return DropReason::none;
-    if (hosts_->knows(packet.meta.session, vid, address_at(packet, kDestinationAt), now))
-        return DropReason::none;
-    if (session.state == PortState::flood_closed) return DropReason::port_blocked;
-    return flood_verdict(packet, counters_.unknown_unicast, now);
-}
-
-DropReason AdmissionStage::flood_verdict(const PacketBuffer& packet, Counter& passed,
-                                         TimePoint now) noexcept {
-    const std::uint32_t segments = segments_of(packet);
-    if (direction_ == Direction::to_tunnel && !buckets_[raw(packet.meta.session)].take(segments, now))
-        return DropReason::storm_limit;
-    passed.add(segments);
+    if (frame.protocol == FrameProtocol::loop_probe) return probe_verdict(packet, session, frame, now);
+    const DropReason reason = customer_verdict(packet, session, frame, now);
+    // A VLAN that was never opened is closed even to those who only observe.
+    if (reason == DropReason::none || !session.options.observe || reason == DropReason::port_blocked)
+        return reason;
+    counters_.observed.add();
     return DropReason::none;
 }
 
-void AdmissionStage::note_link_local(const PacketBuffer& packet, LinkLocalKind kind) noexcept {
-    counters_.link_local[static_cast<std::size_t>(kind)].add();
-    if (punt_ == nullptr || !is_bpdu(kind)) return;
+DropReason AdmissionStage::link_local_verdict(const PacketBuffer& packet, const SessionAdmission& session,
+                                              const FrameClass& frame, TimePoint now) noexcept {
+    const auto kind = static_cast<std::size_t>(frame.link_local);
+    counters_.link_local[kind].add();
+    const bool bpdu = is_bpdu(frame.link_local);
+    if (bpdu) copy_up(PuntClass::bpdu, packet, now);
+    const bool passes = bpdu ? session.options.bpdus == BpduPolicy::transparent
+                             : session.options.link_local.contains(frame.link_local);
+    if (!passes) return DropReason::link_local_protocol;
+    if (session.state == PortState::blocked) return DropReason::port_blocked;
+    if (const DropReason reason = vlan_verdict(session.options, frame.vid); reason != DropReason::none)
+        return reason;
+    if (bpdu && !passes_bpdu(packet, session, frame, now)) return DropReason::link_local_protocol;
+    counters_.link_local_passed[kind].add();
+    return DropReason::none;
+}
+
+bool AdmissionStage::passes_bpdu(const PacketBuffer& packet, const SessionAdmission& session,
+                                 const FrameClass& frame, TimePoint now) noexcept {
+    const std::uint32_t changes = session.options.topology_changes_per_minute;
+    // A bucket counts seconds; a minute's notifications are 60 tokens each.
+    if (frame.link_local == LinkLocalKind::stp_tcn && changes != 0 &&
+        !buckets_of(packet).topology_changes.take({changes, std::uint64_t{changes} * 60}, 60, now))
+        return false;
+    if (direction_ == Direction::to_tunnel || session.protected_roots.empty()) return true;
+    const auto claim = claimed_root(packet.data());
+    return !claim || std::none_of(session.protected_roots.begin(), session.protected_roots.end(),
+                                  [&](const auto& ours) {
+                                      return ours.first == claim->vid && claim->root < ours.second;
+                                  });
+}
+
+DropReason AdmissionStage::probe_verdict(const PacketBuffer& packet, const SessionAdmission& session,
+                                         const FrameClass& frame, TimePoint now) noexcept {
+    counters_.probes.add();
+    copy_up(PuntClass::probe, packet, now);
+    const std::uint64_t node = load_be64(packet.data().data() + frame.payload_offset + kGuardNodeAt);
+    if (node == raw(session.node)) return DropReason::guard_frame;
+    if (const DropReason reason = flooding_verdict(session, frame.vid); reason != DropReason::none)
+        return reason;
+    return buckets_of(packet).probes.take(kProbes, 1, now) ? DropReason::none : DropReason::storm_limit;
+}
+
+/// From the tunnel: the peer's, for control. From the LAN: nobody's business, like anything to that address.
+DropReason AdmissionStage::message_verdict(const PacketBuffer& packet, TimePoint now) noexcept {
+    if (direction_ == Direction::to_tunnel) return DropReason::link_local_protocol;
+    copy_up(PuntClass::probe, packet, now);
+    return DropReason::guard_frame;
+}
+
+DropReason AdmissionStage::customer_verdict(const PacketBuffer& packet, const SessionAdmission& session,
+                                            const FrameClass& frame, TimePoint now) noexcept {
+    if (concerns_gateways(frame.protocol)) copy_up(PuntClass::arp, packet, now);
+    const bool flooded = is_flooded(packet, session, frame, now);
+    const DropReason blocked =
+        flooded ? flooding_verdict(session, frame.vid) : crossing_verdict(session, frame.vid);
+    if (blocked != DropReason::none) return blocked;
+    if (session.gateways && session.gateways->applies_to(frame.vid) &&
+        session.gateways->keeps(packet.data(), frame))
+        return DropReason::gateway_isolation;
+    if (flooded) return flood_verdict(packet, session, frame, now);
+    if (hosts_.here == nullptr) return DropReason::none;
+    const HostTable::Heard heard = hosts_.here->heard(
+        packet.meta.session, frame.vid, address_at(packet, kSourceAt), session.options.macs, now);
+    return heard == HostTable::Heard::refused ? DropReason::mac_limit : DropReason::none;
+}
+
+DropReason AdmissionStage::flood_verdict(const PacketBuffer& packet, const SessionAdmission& session,
+                                         const FrameClass& frame, TimePoint now) noexcept {
+    if (!session.meters) return DropReason::port_blocked;
+    FloodedFrame flooded;
+    flooded.storm_class = storm_class_of(frame);
+    flooded.vid = frame.vid;
+    flooded.source = address_at(packet, kSourceAt);
+    flooded.frames = segments_of(packet);
+    flooded.bytes = packet.size();
+    if (hosts_.here != nullptr) {
+        flooded.source_known = hosts_.here->knows(packet.meta.session, frame.vid, flooded.source, now);
+        // New hosts that find no room use up none of the flooding's limit.
+        if (!flooded.source_known &&
+            !hosts_.here->has_room(packet.meta.session, frame.vid, session.options.macs))
+            return DropReason::mac_limit;
+    }
+    if (!session.meters->of(direction_).admit(session.options.storm, flooded, now))
+        return DropReason::storm_limit;
+    if (hosts_.here != nullptr)
+        (void)hosts_.here->heard(packet.meta.session, frame.vid, flooded.source, session.options.macs, now);
+    counters_.flooded[static_cast<std::size_t>(flooded.storm_class)].add(flooded.frames);
+    return DropReason::none;
+}
+
+bool AdmissionStage::is_flooded(const PacketBuffer& packet, const SessionAdmission& session,
+                                const FrameClass& frame, TimePoint now) const noexcept {
+    if (frame.cast != Cast::unicast) return true;
+    // From the tunnel, those whom the kernel's bridge knows count too: a host may speak in its own site only.
+    const bool to_lan = direction_ == Direction::from_tunnel;
+    if (hosts_.there == nullptr || (to_lan && hosts_.bridge == nullptr)) return false;
+    const MacAddress destination = address_at(packet, kDestinationAt);
+    if (hosts_.there->knows(packet.meta.session, frame.vid, destination, now)) return false;
+    if (!to_lan) return true;
+    return !hosts_.bridge->knows(session.bridge, session.bridge_filters_vlans ? frame.vid : 0, destination,
+                                 now);
+}
+
+void AdmissionStage::copy_up(PuntClass c, const PacketBuffer& packet, TimePoint now) noexcept {
+    if (punt_ == nullptr) return;
+    if (!buckets_of(packet).copies[static_cast<std::size_t>(c)].take(copies_of(c), 1, now)) return;
     const Path path = packet.meta.path != nullptr ? *packet.meta.path : Path{};
     // A full ring costs a copy, not the verdict; the ring counts it.
-    (void)punt_->offer(PuntClass::bpdu, packet.meta.tunnel, packet.meta.session, path, packet.data());
+    (void)punt_->offer(c, packet.meta.tunnel, packet.meta.session, path, packet.data());
 }
 
 std::uint64_t AdmissionCounters::bpdus() const noexcept {

@@ -5,84 +5,141 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "base/counters.h"
 #include "base/ids.h"
 #include "base/pipeline.h"
 #include "base/punt.h"
+#include "stp-guard/bpdu.h"
+#include "stp-guard/direction.h"
 #include "stp-guard/frame_class.h"
+#include "stp-guard/gateways.h"
+#include "stp-guard/host_table.h"
 #include "stp-guard/options.h"
-#include "stp-guard/remote_hosts.h"
+#include "stp-guard/storm_meters.h"
 #include "stp-guard/token_bucket.h"
+#include "stp-guard/vlan_states.h"
 
 namespace isthmus::stp_guard {
 
-enum class Direction : std::uint8_t { to_tunnel, from_tunnel };
+/// Whether a session carries anything at all. Sessions come up blocked: whoever owns them opens them, once it knows that this is safe.
+enum class PortState : std::uint8_t { blocked, open };
 
-/// Sessions come up blocked: whoever owns them opens them, once it knows that this is safe.
-enum class PortState : std::uint8_t {
-    blocked,       ///< nothing crosses
-    flood_closed,  ///< known unicast crosses; broadcast, unknown unicast and multicast do not
-    open,
+/// The buckets and counts of a session: made with it, kept as long as it lives, one for each Direction.
+struct SessionMeters {
+    explicit SessionMeters(std::uint64_t seed) : to_tunnel(seed), from_tunnel(~seed) {}
+    [[nodiscard]] StormMeters& of(Direction d) noexcept {
+        return d == Direction::to_tunnel ? to_tunnel : from_tunnel;
+    }
+    StormMeters to_tunnel;
+    StormMeters from_tunnel;
 };
 
 struct SessionAdmission {
     AdmissionOptions options;
     PortState state = PortState::blocked;
+    std::shared_ptr<const VlanStates> vlans;        ///< null: all closed
+    std::shared_ptr<SessionMeters> meters;          ///< null: nothing flooded crosses
+    std::shared_ptr<const GatewayFilter> gateways;  ///< null: no VLAN in dual-gateway mode
+    /// Root guard, by VLAN as in TreeKey: a BPDU from the tunnel with a better root does not pass. For `transparent` only.
+    std::vector<std::pair<std::uint16_t, BridgeId>> protected_roots;
+    /// Ours as it stands in loop probes: where our own come back they end.
+    NodeId node{};
+    /// Where to look for LAN hosts in the kernel's table (HostTables::bridge): its number in place of a session, VLAN 0 for all unless
+    /// the bridge filters VLANs.
+    SessionIndex bridge = kNoSession;
+    bool bridge_filters_vlans = false;
 };
 
 /// By SessionIndex; nullopt where there is no session. Immutable once a stage has it.
 using AdmissionTable = std::vector<std::optional<SessionAdmission>>;
 
+/// Who was heard where. All outlive the stages; null: not known.
+struct HostTables {
+    HostTable* here = nullptr;         ///< on the side where this stage's frames come from: it writes it
+    const HostTable* there = nullptr;  ///< on the side where they go
+    const HostTable* bridge =
+        nullptr;  ///< for frames from the tunnel: LAN hosts that the kernel's bridge knows
+};
+
 /// Written by the worker, read by anybody.
 struct AdmissionCounters {
-    std::array<Counter, kLinkLocalKindCount> link_local;  ///< dropped, by LinkLocalKind
-    Counter broadcast;  ///< passed, a frame of many segments counting as many
-    Counter multicast;
-    Counter unknown_unicast;
+    std::array<Counter, kLinkLocalKindCount> link_local;         ///< seen, by LinkLocalKind
+    std::array<Counter, kLinkLocalKindCount> link_local_passed;  ///< of those
+    std::array<Counter, kStormClassCount> flooded;  ///< passed, a frame of many segments counting as many
+    Counter probes;                                 ///< seen
+    Counter observed;                               ///< passed only because the session observes
 
     [[nodiscard]] std::uint64_t of(LinkLocalKind kind) const noexcept {
         return link_local[static_cast<std::size_t>(kind)].read();
     }
+    [[nodiscard]] std::uint64_t of(StormClass c) const noexcept {
+        return flooded[static_cast<std::size_t>(c)].read();
+    }
     [[nodiscard]] std::uint64_t bpdus() const noexcept;
 };
 
-/// Drops, in this order: session_down (no such session), malformed_frame, link_local_protocol, port_blocked,
-/// untagged_not_allowed and vlan_not_allowed, and towards the tunnel storm_limit. Frames are never altered.
+/// Drops, in this order:
+///   session_down (no such session), malformed_frame, guard_frame (a message of the peer's guard), link_local_protocol,
+///   port_blocked (the session is), untagged_not_allowed and vlan_not_allowed, port_blocked or vlan_suspended (the VLAN is),
+///   vlan_bum_blocked for what is flooded and for probes, guard_frame (a probe of ours, back), gateway_isolation, mac_limit for new
+///   hosts, and storm_limit for what is flooded.
+/// Frames are never altered.
 ///
-/// The flood limit knows broadcast and multicast by their address, and unknown unicast by who was heard
-/// through the tunnel (RemoteHosts). Without that table unknown unicast is not limited.
+/// Loop probes are copied up to control whatever the VLAN's state. They cross where BUM crosses, with a limit of their own, and end at
+/// the node that sent them. A VLAN that is blocked is probed by frames that control puts in behind this stage.
+///
+/// Flooded is what goes to a group, and unicast to hosts that HostTables do not know. Without tables unicast counts as known.
 class AdmissionStage final : public Stage {
   public:
-    /// `punt` and `hosts`, if given, outlive the stage. Spanning trees' frames are copied to `punt` before they
-    /// are dropped. `hosts` is filled by the stages from the tunnel and read by the one towards it.
-    explicit AdmissionStage(Direction direction, PuntRings* punt = nullptr, RemoteHosts* hosts = nullptr)
+    /// `punt`, if given, outlives the stage: copies of spanning trees' frames, loop probes and gateways' frames go there, with a limit for
+    /// each session, so that none starves another.
+    explicit AdmissionStage(Direction direction, PuntRings* punt = nullptr, HostTables hosts = {})
         : direction_(direction), punt_(punt), hosts_(hosts) {}
 
     [[nodiscard]] std::string_view name() const noexcept override { return "admission"; }
     [[nodiscard]] Overhead overhead() const noexcept override { return {}; }
     void process(PacketBatch& batch, TimePoint now) noexcept override;
 
-    /// Between batches, by the owning worker. Sessions whose limit is the same as before go on with their
-    /// bucket as it is.
+    /// Between batches, by the owning worker.
     void set_sessions(std::shared_ptr<const AdmissionTable> table);
 
     [[nodiscard]] const AdmissionCounters& counters() const noexcept { return counters_; }
 
   private:
+    /// A session's limits on what concerns control more than hosts.
+    struct Buckets {
+        TokenBucket probes;
+        TokenBucket topology_changes;
+        std::array<TokenBucket, kPuntClassCount> copies;
+    };
+
     [[nodiscard]] DropReason verdict(const PacketBuffer& packet, TimePoint now) noexcept;
-    [[nodiscard]] DropReason unicast_verdict(const PacketBuffer& packet, const SessionAdmission& session,
-                                             std::uint16_t vid, TimePoint now) noexcept;
-    [[nodiscard]] DropReason flood_verdict(const PacketBuffer& packet, Counter& passed,
-                                           TimePoint now) noexcept;
-    void note_link_local(const PacketBuffer& packet, LinkLocalKind kind) noexcept;
+    [[nodiscard]] DropReason link_local_verdict(const PacketBuffer& packet, const SessionAdmission& session,
+                                                const FrameClass& frame, TimePoint now) noexcept;
+    [[nodiscard]] bool passes_bpdu(const PacketBuffer& packet, const SessionAdmission& session,
+                                   const FrameClass& frame, TimePoint now) noexcept;
+    [[nodiscard]] DropReason probe_verdict(const PacketBuffer& packet, const SessionAdmission& session,
+                                           const FrameClass& frame, TimePoint now) noexcept;
+    [[nodiscard]] DropReason message_verdict(const PacketBuffer& packet, TimePoint now) noexcept;
+    [[nodiscard]] DropReason customer_verdict(const PacketBuffer& packet, const SessionAdmission& session,
+                                              const FrameClass& frame, TimePoint now) noexcept;
+    [[nodiscard]] DropReason flood_verdict(const PacketBuffer& packet, const SessionAdmission& session,
+                                           const FrameClass& frame, TimePoint now) noexcept;
+    [[nodiscard]] bool is_flooded(const PacketBuffer& packet, const SessionAdmission& session,
+                                  const FrameClass& frame, TimePoint now) const noexcept;
+    void copy_up(PuntClass c, const PacketBuffer& packet, TimePoint now) noexcept;
+    [[nodiscard]] Buckets& buckets_of(const PacketBuffer& packet) noexcept {
+        return buckets_[raw(packet.meta.session)];
+    }
 
     Direction direction_;
     PuntRings* punt_;
-    RemoteHosts* hosts_;
+    HostTables hosts_;
     std::shared_ptr<const AdmissionTable> table_;
-    std::vector<TokenBucket> buckets_;  ///< as long as the table
+    std::vector<Buckets> buckets_;  ///< as long as the table
     AdmissionCounters counters_;
 };
 

@@ -18,7 +18,7 @@ constexpr std::size_t kMstLengthOfNoInstance = 64;  ///< version 3 length: count
 constexpr std::uint16_t kTypeLlcEncapsulation =
     0x8870;  ///< IEEE 802.1AC-2016/Cor 1: LLC in a frame with a type
 
-BridgeId load_bridge(const std::uint8_t* p) {
+BridgeId load_bridge(const std::uint8_t* p) noexcept {
     BridgeId id;
     id.priority_and_extension = load_be16(p);
     std::copy_n(p + 2, id.address.bytes.size(), id.address.bytes.begin());
@@ -107,7 +107,7 @@ std::optional<Bytes> llc_of(const EthernetView& view, Bytes frame) {
     return view.type <= rest.size() ? std::optional(rest.first(view.type)) : std::nullopt;
 }
 
-bool begins_with(Bytes bytes, std::initializer_list<std::uint8_t> with) {
+bool begins_with(Bytes bytes, std::initializer_list<std::uint8_t> with) noexcept {
     return bytes.size() >= with.size() && std::equal(with.begin(), with.end(), bytes.begin());
 }
 
@@ -144,6 +144,19 @@ Result<BpduFrame, BpduError> parse_bpdu_frame(Bytes frame) {
     out.bpdu = std::move(bpdu).value();
     if (out.pvst) out.bpdu.originating_vlan = originating_vlan(inside);
     return out;
+}
+
+std::optional<ClaimedRoot> claimed_root(Bytes frame) noexcept {
+    const auto view = EthernetView::parse(frame);
+    if (!view || (!view->is_llc() && view->type != kTypeLlcEncapsulation)) return std::nullopt;
+    const Bytes llc = frame.subspan(view->payload_offset);
+    const bool pvst = begins_with(llc, {0xaa, 0xaa, 0x03, 0x00, 0x00, 0x0c, 0x01, 0x0b});
+    if (!pvst && !begins_with(llc, {0x42, 0x42, 0x03})) return std::nullopt;
+    const Bytes bpdu = llc.subspan(pvst ? 8 : 3);
+    if (bpdu.size() < kConfigSize || load_be16(bpdu.data()) != 0 || (bpdu[3] != 0x00 && bpdu[3] != 0x02))
+        return std::nullopt;
+    return ClaimedRoot{view->tag_count > 0 ? view->tags[0].vid() : std::uint16_t{0},
+                       load_bridge(bpdu.data() + 5)};
 }
 
 std::string BridgeId::text() const {

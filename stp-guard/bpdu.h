@@ -147,4 +147,11 @@ struct BpduFrame {
 /// A whole Ethernet frame with 0 to 2 tags.
 [[nodiscard]] Result<BpduFrame, BpduError> parse_bpdu_frame(Bytes frame);
 
+/// The little that the datapath asks for, without allocating. nullopt: no BPDU, or one that names no root.
+struct ClaimedRoot {
+    std::uint16_t vid = 0;  ///< of the outermost tag; 0: none
+    BridgeId root;
+};
+[[nodiscard]] std::optional<ClaimedRoot> claimed_root(Bytes frame) noexcept;
+
 }  // namespace isthmus::stp_guard

@@ -1,6 +1,7 @@
 #include "stp-guard/frame_class.h"
 
 #include "base/ethernet.h"
+#include "stp-guard/frame_protocol.h"
 
 namespace isthmus::stp_guard {
 
@@ -116,8 +117,16 @@ FrameClass classify(Bytes frame) noexcept {
     if (view->destination.is_group())
         out.cast = view->destination.is_broadcast() ? Cast::broadcast : Cast::multicast;
     if (view->tag_count > 0) out.vid = view->tags[0].vid();
-    out.link_local = kind_of_content(*view, frame.subspan(view->payload_offset));
-    if (out.link_local == LinkLocalKind::none)
+    out.payload_offset = view->payload_offset;
+    const Bytes payload = frame.subspan(view->payload_offset);
+    out.link_local = kind_of_content(*view, payload);
+    if (out.link_local != LinkLocalKind::none) return out;
+    const ProtocolClass inside = protocol_of(view->type, payload, out.cast != Cast::unicast);
+    out.protocol = inside.protocol;
+    out.to_local_group = inside.to_local_group;
+    out.virtual_source = virtual_mac_of(view->source);
+    // Gateways' messages to each other go to such an address, so that no other bridge passes them on.
+    if (out.protocol != FrameProtocol::guard_message)
         out.link_local = kind_of_destination(as_number(view->destination));
     return out;
 }

@@ -4,23 +4,48 @@
 #include <cstdint>
 
 #include "base/vlan_set.h"
+#include "stp-guard/frame_class.h"
+#include "stp-guard/host_table.h"
+#include "stp-guard/storm_limits.h"
 
 namespace isthmus::stp_guard {
 
-/// Packets per second and bucket depth; rate 0 lets nothing through.
-struct RateLimit {
-    std::uint32_t packets_per_second = 0;
-    std::uint32_t burst = 0;
-    friend constexpr bool operator==(RateLimit, RateLimit) = default;
+/// What happens to spanning trees' frames at the tunnel. Other link-local protocols have an allow list.
+enum class BpduPolicy : std::uint8_t {
+    filter,       ///< kept in, both ways; watched
+    guard,        ///< kept in; one that arrives from the tunnel is an alarm and suspends its VLAN
+    transparent,  ///< cross: one spanning tree over the WAN
+};
+
+/// Kinds that cross although they are link-local.
+class LinkLocalSet {
+  public:
+    constexpr void insert(LinkLocalKind kind) noexcept { kinds_ |= bit(kind); }
+    [[nodiscard]] constexpr bool contains(LinkLocalKind kind) const noexcept {
+        return (kinds_ & bit(kind)) != 0;
+    }
+    friend constexpr bool operator==(LinkLocalSet, LinkLocalSet) = default;
+
+  private:
+    [[nodiscard]] static constexpr std::uint32_t bit(LinkLocalKind kind) noexcept {
+        return std::uint32_t{1} << static_cast<unsigned>(kind);
+    }
+    static_assert(kLinkLocalKindCount <= 32);
+    std::uint32_t kinds_ = 0;
 };
 
 struct AdmissionOptions {
     bool any_vlan = false;  ///< the port as it is: tagged or not, any VLAN
     VlanSet vlans;          ///< else: outermost tags that cross
     bool untagged = false;  ///< else: untagged and priority-tagged frames cross
-    /// Broadcast, unknown unicast and multicast towards the tunnel.
-    RateLimit flood_limit{2'000, 2'000};
-    friend bool operator==(const AdmissionOptions&, const AdmissionOptions&) = default;
+    BpduPolicy bpdus = BpduPolicy::filter;
+    LinkLocalSet link_local;  ///< others than BPDUs
+    /// With `transparent`: topology change notifications in a minute and direction; 0: any number.
+    std::uint32_t topology_changes_per_minute = 10;
+    StormLimits storm;
+    MacLimits macs;
+    /// Everything but the drop: storm limits, MAC limits, gateway isolation and verdicts are counted, and what they would drop passes.
+    bool observe = false;
 };
 
 }  // namespace isthmus::stp_guard

@@ -15,28 +15,26 @@ constexpr int kCallsPerTurn = 4;
 }  // namespace
 
 Result<std::unique_ptr<InboundWorker>, std::string> InboundWorker::make(InboundMemory memory,
-                                                                        stp_guard::RemoteHosts& hosts,
-                                                                        Doorbell& bell) {
-    std::unique_ptr<InboundWorker> worker(new InboundWorker(memory, bell));
+                                                                        stp_guard::KnownHosts& hosts) {
+    std::unique_ptr<InboundWorker> worker(new InboundWorker(memory));
     if (auto built = worker->build_pipelines(hosts); !built) return Unexpected(built.error());
     return worker;
 }
 
-InboundWorker::InboundWorker(InboundMemory memory, Doorbell& bell)
+InboundWorker::InboundWorker(InboundMemory memory)
     : blocks_(tunnel::io::WanReceiver::kRunBlockSize, memory.blocks),
-      bell_(bell),
       coalescer_(std::make_unique<tunnel::Coalescer>(tunnel::CoalesceOptions{})) {
     events_.add(thread_.wakeup().fd(), kWakeupKey);
 }
 
-Result<void, std::string> InboundWorker::build_pipelines(stp_guard::RemoteHosts& hosts) {
+Result<void, std::string> InboundWorker::build_pipelines(stp_guard::KnownHosts& hosts) {
     const auto no_sessions = tunnel::SessionTable::build({}, {});
     if (!no_sessions) return Unexpected(no_sessions.error());
     for (std::size_t i = 0; i < lanes_.size(); ++i) {
         Lane& lane = lanes_[i];
         std::vector<std::unique_ptr<Stage>> stages;
         if (i == 1) {
-            auto open = std::make_unique<crypto::esp::OpenStage>(&punted_);
+            auto open = std::make_unique<crypto::esp::OpenStage>();
             auto inner_ip =
                 std::make_unique<tunnel::InnerIpDecapStage>(std::make_shared<tunnel::InnerIpTable>());
             auto inner_udp =
@@ -49,8 +47,9 @@ Result<void, std::string> InboundWorker::build_pipelines(stp_guard::RemoteHosts&
             stages.push_back(std::move(inner_udp));
         }
         auto decap = std::make_unique<tunnel::DecapStage>(*no_sessions, punted_);
-        auto admission =
-            std::make_unique<stp_guard::AdmissionStage>(stp_guard::Direction::from_tunnel, &punted_, &hosts);
+        auto admission = std::make_unique<stp_guard::AdmissionStage>(
+            stp_guard::Direction::from_tunnel, &punted_,
+            stp_guard::HostTables{&hosts.tunnel, &hosts.lan, nullptr});
         auto mss = std::make_unique<tunnel::MssClampStage>();
         lane.decap = decap.get();
         lane.admission = admission.get();
@@ -68,11 +67,8 @@ Result<void, std::string> InboundWorker::build_pipelines(stp_guard::RemoteHosts&
 void InboundWorker::run() {
     run_until_stopped(
         thread_, events_, patience_, boot_now,
-        [this](std::uint32_t wan, TimePoint now) { return receive(wan, now); },
-        [this](TimePoint) {
-            if (punted_.take_offered()) bell_.ring();
-        },
-        [this](TimePoint) {
+        [this](std::uint32_t wan, TimePoint now) { return receive(wan, now); }, [](TimePoint) {},
+        [this] {
             if (auto view = view_.take_if_new()) adopt(std::move(view));
         });
 }

@@ -8,7 +8,6 @@
 #include <string>
 #include <vector>
 
-#include "appliance/datapath/doorbell.h"
 #include "appliance/datapath/published.h"
 #include "appliance/datapath/views.h"
 #include "appliance/datapath/worker_thread.h"
@@ -26,10 +25,9 @@ struct InboundMemory {
 
 class InboundWorker {
   public:
-    /// `hosts` and `bell`, rung when something was punted, outlive the worker. Error: a sentence, if a pipeline cannot be
-    /// built.
+    /// `hosts` outlives the worker. Error: a sentence, if a pipeline cannot be built.
     [[nodiscard]] static Result<std::unique_ptr<InboundWorker>, std::string> make(
-        InboundMemory memory, stp_guard::RemoteHosts& hosts, Doorbell& bell);
+        InboundMemory memory, stp_guard::KnownHosts& hosts);
     ~InboundWorker() { stop(); }
 
     void start(Patience patience = {}) {
@@ -80,8 +78,8 @@ class InboundWorker {
         InboundWorker& worker_;
     };
 
-    InboundWorker(InboundMemory memory, Doorbell& bell);
-    [[nodiscard]] Result<void, std::string> build_pipelines(stp_guard::RemoteHosts& hosts);
+    explicit InboundWorker(InboundMemory memory);
+    [[nodiscard]] Result<void, std::string> build_pipelines(stp_guard::KnownHosts& hosts);
 
     void run();
     void adopt(std::shared_ptr<const InboundView> view);
@@ -93,7 +91,6 @@ class InboundWorker {
     PacketPool blocks_;
     DropLedger ledger_;
     PuntRings punted_;
-    Doorbell& bell_;
     Published<InboundView> view_;
     std::shared_ptr<const InboundView> current_;
 

@@ -45,7 +45,7 @@ TEST_CASE("a good configuration becomes the modules' own values") {
     CHECK(session.admission.vlans.text() == "10,20-29");
     CHECK_FALSE(session.admission.untagged);
     CHECK_FALSE(session.admission.any_vlan);
-    CHECK(session.admission.flood_limit == stp_guard::RateLimit{2000, 2000});
+    CHECK(session.admission.storm == stp_guard::StormLimits{});
     CHECK_FALSE(session.standby);
 }
 
@@ -164,7 +164,8 @@ split_horizon = "mesh"
     CHECK(session.options.access_vlan->value() == 100);
     CHECK(session.admission.vlans.text() == "100");
     CHECK_FALSE(session.admission.untagged);
-    CHECK(session.admission.flood_limit == stp_guard::RateLimit{10, 50});
+    for (const auto& limit : session.admission.storm.classes)
+        CHECK(limit == stp_guard::StormLimit{stp_guard::StormLimit::Unit::packets, 10, 50, 5});
     CHECK(session.split_horizon == "mesh");
 
     const Texts warnings = texts_of(loaded->warnings);

@@ -50,8 +50,11 @@ class GatewayPipelines {
         const auto admission = std::make_shared<stp_guard::AdmissionTable>();
         stp_guard::SessionAdmission open;
         open.options.any_vlan = true;
-        open.options.flood_limit = {1'000'000, 1'000'000};
+        for (auto& limit : open.options.storm.classes) limit.reset();
+        open.options.storm.per_source = {1'000'000, 1'000'000};
         open.state = stp_guard::PortState::open;
+        open.vlans = std::make_shared<const stp_guard::VlanStates>(stp_guard::VlanState::open);
+        open.meters = std::make_shared<stp_guard::SessionMeters>(1);
         admission->push_back(open);
         build_out(options, side, sessions, udp, ip, admission);
         build_in(options, side, sessions, udp, ip, admission);

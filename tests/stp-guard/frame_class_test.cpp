@@ -85,6 +85,103 @@ const std::vector<Row> kRows{
     {"LLC with BPDU's SAPs but no UI frame", "02:00:5e:10:00:01", "0003 4242f3", LinkLocalKind::none},
 };
 
+struct ProtocolRow {
+    std::string_view what;
+    std::string_view destination;
+    std::string_view from_type;
+    FrameProtocol protocol;
+    StormClass storm_class;
+};
+
+// Pieces of headers. IPv4: 20 bytes; IPv6: 40.
+#define V4(protocol, to) "0800 4500001c 00000000 ff" protocol "0000 c0000201 " to " "
+#define V6(next, to) "86dd 60000000 0020 " next "ff fe800000000000000000000000000001 " to " "
+#define V6_LOCAL "ff020000000000000000000000000001"
+#define V6_HOST "20010db8000000000000000000000001"
+
+const std::vector<ProtocolRow> kProtocolRows{
+    {"ARP", "ff:ff:ff:ff:ff:ff", "0806 0001", FrameProtocol::arp, StormClass::address_resolution},
+    {"ARP reply to a host", "02:00:5e:10:00:01", "0806 0001", FrameProtocol::arp,
+     StormClass::address_resolution},
+    {"RARP", "ff:ff:ff:ff:ff:ff", "8035 0001", FrameProtocol::rarp, StormClass::address_resolution},
+    {"neighbour solicitation", "33:33:ff:00:00:01", V6("3a", V6_LOCAL) "87",
+     FrameProtocol::neighbor_solicitation, StormClass::address_resolution},
+    {"neighbour advertisement", "33:33:00:00:00:01", V6("3a", V6_LOCAL) "88",
+     FrameProtocol::neighbor_advertisement, StormClass::address_resolution},
+    {"router advertisement", "33:33:00:00:00:01", V6("3a", V6_LOCAL) "86",
+     FrameProtocol::router_advertisement, StormClass::local_multicast},
+    {"router advertisement behind a destination option", "33:33:00:00:00:01",
+     V6("3c", V6_LOCAL) "3a00 010400000000 86", FrameProtocol::router_advertisement,
+     StormClass::local_multicast},
+    {"router advertisement in a first fragment", "33:33:00:00:00:01",
+     V6("2c", V6_LOCAL) "3a00 0001 00000000 86", FrameProtocol::router_advertisement,
+     StormClass::local_multicast},
+    {"a later fragment", "33:33:00:00:00:01", V6("2c", V6_LOCAL) "3a00 0009 00000000 86",
+     FrameProtocol::other, StormClass::local_multicast},
+    {"router solicitation", "33:33:00:00:00:02", V6("3a", V6_LOCAL) "85", FrameProtocol::router_solicitation,
+     StormClass::local_multicast},
+    {"echo request", "02:00:5e:10:00:01", V6("3a", V6_HOST) "80", FrameProtocol::other,
+     StormClass::unknown_unicast},
+    {"MLD query", "33:33:00:00:00:01", V6("00", V6_LOCAL) "3a00 0502 0000 0100 82", FrameProtocol::mld_query,
+     StormClass::local_multicast},
+    {"MLD report", "33:33:00:00:00:16", V6("00", V6_LOCAL) "3a00 0502 0000 0100 8f", FrameProtocol::other,
+     StormClass::local_multicast},
+    {"IGMP query", "01:00:5e:00:00:01", V4("02", "e0000001") "1164", FrameProtocol::igmp_query,
+     StormClass::local_multicast},
+    {"IGMP query behind an option", "01:00:5e:00:00:01",
+     "0800 46000020 00000000 01020000 c0000201 e0000001 94040000 1164", FrameProtocol::igmp_query,
+     StormClass::local_multicast},
+    {"IGMP report", "01:00:5e:00:00:16", V4("02", "e0000016") "2200", FrameProtocol::other,
+     StormClass::local_multicast},
+    {"DHCP discover", "ff:ff:ff:ff:ff:ff", V4("11", "ffffffff") "0044 0043", FrameProtocol::dhcp_client,
+     StormClass::address_resolution},
+    {"DHCP offer", "ff:ff:ff:ff:ff:ff", V4("11", "ffffffff") "0043 0044", FrameProtocol::dhcp_server,
+     StormClass::broadcast},
+    {"DHCPv6 solicit", "33:33:00:01:00:02", V6("11", V6_LOCAL) "0222 0223", FrameProtocol::dhcp_client,
+     StormClass::address_resolution},
+    {"DHCPv6 reply", "02:00:5e:10:00:01", V6("11", V6_HOST) "0223 0222", FrameProtocol::dhcp_server,
+     StormClass::unknown_unicast},
+    {"HSRP", "01:00:5e:00:00:02", V4("11", "e0000002") "07c1 07c1", FrameProtocol::hsrp,
+     StormClass::local_multicast},
+    {"HSRP for IPv6", "33:33:00:00:00:66", V6("11", V6_LOCAL) "07ed 07ed", FrameProtocol::hsrp,
+     StormClass::local_multicast},
+    {"a host's datagram to HSRP's port", "02:00:5e:10:00:01", V4("11", "c0000202") "07c1 07c1",
+     FrameProtocol::other, StormClass::unknown_unicast},
+    {"GLBP", "01:00:5e:00:00:66", V4("11", "e0000066") "0c96 0c96", FrameProtocol::glbp,
+     StormClass::local_multicast},
+    {"VRRP", "01:00:5e:00:00:12", V4("70", "e0000012") "21", FrameProtocol::vrrp,
+     StormClass::local_multicast},
+    {"VRRP for IPv6", "33:33:00:00:00:12", V6("70", V6_LOCAL) "31", FrameProtocol::vrrp,
+     StormClass::local_multicast},
+    {"VRRP to a host", "02:00:5e:10:00:01", V4("70", "c0000202") "21", FrameProtocol::vrrp,
+     StormClass::unknown_unicast},
+    {"OSPF", "01:00:5e:00:00:05", V4("59", "e0000005") "02", FrameProtocol::other,
+     StormClass::local_multicast},
+    {"mDNS", "01:00:5e:00:00:fb", V4("11", "e00000fb") "14e9 14e9", FrameProtocol::other,
+     StormClass::local_multicast},
+    {"IPTV", "01:00:5e:01:02:03", V4("11", "ef010203") "1388 1388", FrameProtocol::other,
+     StormClass::multicast},
+    {"SSDP", "33:33:00:00:00:0c", V6("11", "ff050000000000000000000000000001") "076c 076c",
+     FrameProtocol::other, StormClass::multicast},
+    {"a group that only looks like 224.0.0.5 to switches", "01:00:5e:00:00:05",
+     V4("11", "ef800005") "1388 1388", FrameProtocol::other, StormClass::multicast},
+    {"a load balancer's multicast MAC", "03:bf:c0:00:02:01", V4("06", "c0000201") "c000 0050",
+     FrameProtocol::other, StormClass::multicast},
+    {"IS-IS", "01:80:c2:00:00:14", "0030 fefe03 83", FrameProtocol::other, StormClass::multicast},
+    {"NetBIOS", "ff:ff:ff:ff:ff:ff", V4("11", "ffffffff") "0089 0089", FrameProtocol::other,
+     StormClass::broadcast},
+    {"TCP", "02:00:5e:10:00:01", V4("06", "c0000202") "c000 0050", FrameProtocol::other,
+     StormClass::unknown_unicast},
+    {"loop probe", "03:4c:32:42:47:01",
+     "88b5 4c324c47 01 01 0000 00000001 0000000000000002 0000000000000003 0000000000000004",
+     FrameProtocol::loop_probe, StormClass::multicast},
+    {"the guard's message", "01:80:c2:00:00:0e",
+     "88b5 4c324c47 01 02 0000 00000001 0000000000000002 0000000000000003 0000000000000004",
+     FrameProtocol::guard_message, StormClass::multicast},
+    {"somebody else's experiment", "02:00:5e:10:00:01", "88b5 41424344 01 01", FrameProtocol::other,
+     StormClass::unknown_unicast},
+};
+
 const std::vector<std::vector<Tag>> kTaggings{{},
                                               {{0x8100, 10}},
                                               {{0x88a8, 0x6000 | 10}},
@@ -154,4 +251,55 @@ TEST_CASE("each kind has a name, and spanning tree's are BPDUs") {
         CHECK(is_bpdu(kind));
     CHECK_FALSE(is_bpdu(LinkLocalKind::none));
     CHECK_FALSE(is_bpdu(LinkLocalKind::cdp));
+}
+
+TEST_CASE("what the guard treats in its own way is known behind any tags, and has its class") {
+    for (const ProtocolRow& row : kProtocolRows)
+        for (const auto& tags : kTaggings) {
+            const FrameClass found = classify(frame_to(row.destination, hex(row.from_type), tags));
+            CHECK_MESSAGE(name_of(found.protocol) == name_of(row.protocol), row.what);
+            CHECK_MESSAGE(name_of(storm_class_of(found)) == name_of(row.storm_class), row.what);
+            CHECK_MESSAGE(found.link_local == LinkLocalKind::none, row.what);
+            CHECK_MESSAGE(found.payload_offset == 14 + 4 * tags.size(), row.what);
+        }
+}
+
+TEST_CASE("frames cut anywhere are of their kind or of none") {
+    for (const ProtocolRow& row : kProtocolRows) {
+        const Octets whole = frame_to(row.destination, hex(row.from_type), {{0x8100, 10}});
+        for (std::size_t size = 0; size <= whole.size(); ++size) {
+            const Octets cut(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size));
+            const FrameProtocol found = classify(cut).protocol;
+            CHECK_MESSAGE((found == row.protocol || found == FrameProtocol::other), row.what, " cut at ",
+                          size);
+        }
+    }
+}
+
+TEST_CASE("IPv6 headers that lie about their length or go on for ever hide nothing and hurt nobody") {
+    // Each of nine destination options names another one.
+    std::string chain = V6("3c", V6_LOCAL);
+    for (int i = 0; i < 9; ++i) chain += "3c00 010400000000 ";
+    CHECK(classify(frame_to("33:33:00:00:00:01", hex(chain + "86"))).protocol == FrameProtocol::other);
+    CHECK(classify(frame_to("33:33:00:00:00:01", hex(V6("3c", V6_LOCAL) "3aff 010400000000 86"))).protocol ==
+          FrameProtocol::other);
+}
+
+TEST_CASE("virtual MACs of first-hop redundancy protocols are known by their source") {
+    const auto of = [](std::string_view source) {
+        Octets frame = frame_to(kHost, kIpv4);
+        const auto mac = MacAddress::parse(source).value();
+        std::copy(mac.bytes.begin(), mac.bytes.end(), frame.begin() + 6);
+        return classify(frame).virtual_source;
+    };
+    CHECK(of("00:00:0c:07:ac:01") == VirtualMac::hsrp);
+    CHECK(of("00:00:0c:9f:f0:01") == VirtualMac::hsrp);
+    CHECK(of("00:00:0c:9f:ff:ff") == VirtualMac::hsrp);
+    CHECK(of("00:05:73:a0:0f:ff") == VirtualMac::hsrp);
+    CHECK(of("00:00:5e:00:01:0a") == VirtualMac::vrrp);
+    CHECK(of("00:00:5e:00:02:0a") == VirtualMac::vrrp);
+    CHECK(of("00:07:b4:00:01:02") == VirtualMac::glbp);
+    for (const std::string_view other : {"00:00:0c:07:ad:01", "00:00:0c:9e:f0:01", "00:05:73:a1:00:01",
+                                         "00:00:5e:00:03:0a", "00:07:b4:01:01:02", "02:00:5e:10:00:01"})
+        CHECK(of(other) == VirtualMac::none);
 }

@@ -1,0 +1,149 @@
+#include "stp-guard/host_table.h"
+
+#include <bit>
+#include <cassert>
+
+namespace isthmus::stp_guard {
+
+namespace {
+
+/// Steele, Lea and Flood's 64-bit mixer (as in splitmix64): every input bit reaches every output bit.
+constexpr std::uint64_t mix(std::uint64_t z) noexcept {
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
+    return z ^ (z >> 31);
+}
+
+std::uint64_t seconds_of(TimePoint now) noexcept {
+    // From 1: the word of a host heard in the first second must not look like a free place.
+    return static_cast<std::uint64_t>(
+               std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch()).count()) +
+           1;
+}
+
+constexpr std::chrono::milliseconds kBetweenSweeps{10};
+constexpr std::size_t kSetsPerSweep = 64;
+constexpr std::uint32_t kVlanBits = 12;
+constexpr std::uint32_t kNoOwner = 0xffff'ffff;
+
+std::uint32_t owner_of(SessionIndex session, std::uint16_t vid) noexcept {
+    if (raw(session) >= HostTable::kCountedSessions) return kNoOwner;
+    return raw(session) << kVlanBits | (vid & 0xfffU);
+}
+
+std::uint32_t read(const std::uint32_t* count) noexcept {
+    return std::atomic_ref(*const_cast<std::uint32_t*>(count)).load(std::memory_order_relaxed);
+}
+/// The counts have one writer.
+void adjust(std::uint32_t* count, std::uint32_t by) noexcept {
+    std::atomic_ref ref(*count);
+    ref.store(ref.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
+}
+
+}  // namespace
+
+HostTable::HostTable(std::uint64_t seed, std::size_t sets)
+    : seed_(seed),
+      sets_(sets),
+      table_(std::make_unique<Set[]>(sets)),
+      owners_(std::make_unique<Owners[]>(sets)) {
+    assert(std::has_single_bit(sets));
+    for (std::size_t i = 0; i < sets; ++i) owners_[i].fill(kNoOwner);
+}
+
+HostTable::Heard HostTable::heard(SessionIndex session, std::uint16_t vid, const MacAddress& source,
+                                  const MacLimits& limits, TimePoint now) noexcept {
+    if (source.is_group()) return Heard::group;
+    const std::uint64_t key = hash(session, vid, source);
+    const std::uint64_t time = seconds_of(now) & kTimeMask;
+    const std::uint64_t word = (key & ~kTimeMask) | time;
+    Set& set = table_[key & (sets_ - 1)];
+    std::size_t place = 0;
+    std::uint64_t longest = 0;
+    for (std::size_t i = 0; i < kWays; ++i) {
+        const std::uint64_t old = set[i].load(std::memory_order_relaxed);
+        if (old == word) return Heard::known;
+        if (old != 0 && ((old ^ word) & ~kTimeMask) == 0) {
+            set[i].store(word, std::memory_order_relaxed);
+            return Heard::known;
+        }
+        const std::uint64_t silence = old == 0 ? UINT64_MAX : (time - old) & kTimeMask;
+        if (i > 0 && silence <= longest) continue;
+        place = i;
+        longest = silence;
+    }
+    if (!has_room(session, vid, limits)) return Heard::refused;
+    std::uint32_t& owner = owners_[key & (sets_ - 1)][place];
+    count_out(owner);
+    owner = owner_of(session, vid);
+    count_in(owner);
+    set[place].store(word, std::memory_order_relaxed);
+    return Heard::fresh;
+}
+
+bool HostTable::knows(SessionIndex session, std::uint16_t vid, const MacAddress& host,
+                      TimePoint now) const noexcept {
+    const std::uint64_t key = hash(session, vid, host);
+    const std::uint64_t time = seconds_of(now) & kTimeMask;
+    for (const Entry& entry : table_[key & (sets_ - 1)]) {
+        const std::uint64_t old = entry.load(std::memory_order_relaxed);
+        if (old == 0 || ((old ^ key) & ~kTimeMask) != 0) continue;
+        // The two workers read the clock at different instants: a host heard "in the future" was heard just now.
+        const std::uint64_t silence = (time - old) & kTimeMask;
+        return silence <= static_cast<std::uint64_t>(kAgeing.count()) || silence == kTimeMask;
+    }
+    return false;
+}
+
+bool HostTable::has_room(SessionIndex session, std::uint16_t vid, const MacLimits& limits) const noexcept {
+    if (limits.per_session != 0 && count(session) >= limits.per_session) return false;
+    return limits.per_vlan == 0 || count(session, vid) < limits.per_vlan;
+}
+
+void HostTable::sweep(TimePoint now) noexcept {
+    if (now - swept_ < kBetweenSweeps) return;
+    swept_ = now;
+    const std::uint64_t time = seconds_of(now) & kTimeMask;
+    for (std::size_t n = 0; n < kSetsPerSweep && n < sets_; ++n) {
+        hand_ = (hand_ + 1) & (sets_ - 1);
+        for (std::size_t i = 0; i < kWays; ++i) {
+            const std::uint64_t old = table_[hand_][i].load(std::memory_order_relaxed);
+            if (old == 0) continue;
+            const std::uint64_t silence = (time - old) & kTimeMask;
+            if (silence <= static_cast<std::uint64_t>(kAgeing.count()) || silence == kTimeMask) continue;
+            table_[hand_][i].store(0, std::memory_order_relaxed);
+            count_out(owners_[hand_][i]);
+            owners_[hand_][i] = kNoOwner;
+        }
+    }
+}
+
+std::uint32_t HostTable::count(SessionIndex session) const noexcept {
+    return raw(session) < kCountedSessions ? read(sums_.at(raw(session))) : 0;
+}
+
+std::uint32_t HostTable::count(SessionIndex session, std::uint16_t vid) const noexcept {
+    const std::uint32_t owner = owner_of(session, vid);
+    return owner != kNoOwner ? read(counts_.at(owner)) : 0;
+}
+
+void HostTable::count_in(std::uint32_t owner) noexcept {
+    if (owner == kNoOwner) return;
+    adjust(counts_.at(owner), 1);
+    adjust(sums_.at(owner >> kVlanBits), 1);
+}
+
+void HostTable::count_out(std::uint32_t owner) noexcept {
+    if (owner == kNoOwner) return;
+    adjust(counts_.at(owner), UINT32_MAX);
+    adjust(sums_.at(owner >> kVlanBits), UINT32_MAX);
+}
+
+std::uint64_t HostTable::hash(SessionIndex session, std::uint16_t vid, const MacAddress& mac) const noexcept {
+    const std::uint64_t address =
+        std::uint64_t{load_be16(mac.bytes.data())} << 32 | load_be32(mac.bytes.data() + 2);
+    const std::uint64_t where = std::uint64_t{raw(session)} << 16 | vid;
+    return mix(mix(address ^ seed_) ^ mix(where + seed_));
+}
+
+}  // namespace isthmus::stp_guard
