@@ -170,7 +170,8 @@ void packet_by_ring() {
     std::size_t at = 0;
     std::array<std::uint8_t, 2048> copy{};
     measure("AF_PACKET ring (TPACKET_V3), each frame copied out", fd, [&] {
-        auto* block = reinterpret_cast<tpacket_block_desc*>(static_cast<std::uint8_t*>(memory) + at * ring.tp_block_size);
+        auto* block = reinterpret_cast<tpacket_block_desc*>(static_cast<std::uint8_t*>(memory) +
+                                                            at * ring.tp_block_size);
         if ((block->hdr.bh1.block_status & TP_STATUS_USER) == 0) return 0;
         const auto n = block->hdr.bh1.num_pkts;
         auto* packet = reinterpret_cast<std::uint8_t*>(block) + block->hdr.bh1.offset_to_first_pkt;
@@ -223,7 +224,8 @@ class Ring {
         (void)::syscall(SYS_io_uring_enter, fd_, kBatch, kBatch, IORING_ENTER_GETEVENTS, nullptr, 0);
         int got = 0;
         unsigned head = *cq_head_;
-        while (head != __atomic_load_n(cq_tail_, __ATOMIC_ACQUIRE)) got += cqes_[head++ & cq_mask_].res > 0 ? 1 : 0;
+        while (head != __atomic_load_n(cq_tail_, __ATOMIC_ACQUIRE))
+            got += cqes_[head++ & cq_mask_].res > 0 ? 1 : 0;
         __atomic_store_n(cq_head_, head, __ATOMIC_RELEASE);
         return got;
     }
@@ -250,7 +252,8 @@ void tap_by_io_uring() {
     const int fd = open_tap();
     shell("ip link set tap0 master br0 up");
     std::vector<std::array<std::uint8_t, 2048>> frames(kBatch);
-    measure("TAP behind the bridge, io_uring, 64 reads a call", fd, [&] { return ring.read_batch(fd, frames); });
+    measure("TAP behind the bridge, io_uring, 64 reads a call", fd,
+            [&] { return ring.read_batch(fd, frames); });
     ::close(fd);
 }
 
@@ -258,7 +261,9 @@ void tap_by_io_uring() {
 
 int main() {
     if (::unshare(CLONE_NEWNET) != 0) die("a network namespace of our own (needs root)");
-    shell("ip link add host0 type veth peer name lan0 && ip link add br0 type bridge && ip link set lan0 master br0 up");
+    shell(
+        "ip link add host0 type veth peer name lan0 && ip link add br0 type bridge && ip link set lan0 "
+        "master br0 up");
     shell("ip link set host0 up && ip link set br0 up && sysctl -qw net.ipv6.conf.all.disable_ipv6=1");
     std::printf("| way | CPU ns a frame | frames/s |\n|---|---|---|\n");
     for (int round = 0; round < 3; ++round) {

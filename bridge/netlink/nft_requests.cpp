@@ -1,0 +1,389 @@
+#include "bridge/netlink/nft_requests.h"
+
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netlink.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <string>
+#include <utility>
+
+#include "bridge/netlink/nft_rule.h"
+
+namespace isthmus::bridge::netlink {
+
+namespace {
+
+constexpr std::int32_t kPriority = -500;  // before everybody else's
+constexpr std::size_t kElementsPerMessage = 1'000;
+constexpr std::uint32_t kMostVlans = 4'096;
+constexpr std::uint32_t kMostSources = 8'192;
+constexpr std::uint64_t kSourceForgottenAfter = 10'000;  // ms
+constexpr std::uint32_t kTypeInteger = 4;                // nft's own number of a type, for listings
+constexpr std::uint32_t kTypeLinkAddress = 9;
+
+// Offsets from the destination address.
+constexpr std::uint32_t kDestination = 0;
+constexpr std::uint32_t kSource = 6;
+constexpr std::uint32_t kType = 12;
+constexpr std::uint32_t kTci = 14;
+constexpr std::uint32_t kTagSize = 4;
+constexpr std::uint32_t kHeaderSize = 14;
+
+std::uint16_t message_type(std::uint16_t type) {
+    return static_cast<std::uint16_t>(NFNL_SUBSYS_NFTABLES << 8 | type);
+}
+
+MessageBuilder message(std::uint16_t type, std::uint16_t flags = 0) {
+    MessageBuilder out(message_type(type), flags);
+    out.header(nfgenmsg{NFPROTO_NETDEV, NFNETLINK_V0, 0});
+    return out;
+}
+
+Request batch_frame(std::uint16_t type) {
+    MessageBuilder out(type, 0);
+    nfgenmsg header{AF_UNSPEC, NFNETLINK_V0, 0};
+    store_be16(reinterpret_cast<std::uint8_t*>(&header.res_id), NFNL_SUBSYS_NFTABLES);
+    out.header(header);
+    return std::move(out).take();
+}
+
+/// What a set keeps of each key.
+struct SetShape {
+    std::uint32_t key_type;
+    std::uint32_t key_size;
+    std::uint32_t flags = 0;
+    std::uint32_t most = 0;  ///< 0: as many as are put in
+    std::uint64_t timeout_ms = 0;
+};
+constexpr SetShape kVlans{kTypeInteger, 2};
+constexpr SetShape kVlanBuckets{kTypeInteger, 2, NFT_SET_EVAL, kMostVlans};
+constexpr SetShape kSourceBuckets{kTypeLinkAddress, 6, NFT_SET_EVAL | NFT_SET_TIMEOUT, kMostSources,
+                                  kSourceForgottenAfter};
+
+/// Writes the table, device by device.
+class TableWriter {
+  public:
+    explicit TableWriter(std::string table) : table_(std::move(table)) {}
+
+    void add_table() {
+        auto m = message(NFT_MSG_NEWTABLE, NLM_F_CREATE);
+        m.text(NFTA_TABLE_NAME, table_);
+        add(std::move(m));
+    }
+    void remove_table() {
+        auto m = message(NFT_MSG_DELTABLE);
+        m.text(NFTA_TABLE_NAME, table_);
+        add(std::move(m));
+    }
+    void add_device(const DeviceRules& rules);
+    [[nodiscard]] NftBatch take() && { return std::move(batch_); }
+
+  private:
+    /// One of a device's two ways.
+    struct Chain {
+        const DeviceRules& rules;
+        std::string name;
+        std::uint32_t hook;
+        bool limits;
+    };
+    /// Tagged frames have a chain of their own, where everything is four bytes further in.
+    struct Branch {
+        const Chain& chain;
+        std::string name;
+        bool tagged;
+        [[nodiscard]] std::uint32_t type() const { return kType + (tagged ? kTagSize : 0); }
+        [[nodiscard]] std::uint32_t payload() const { return kHeaderSize + (tagged ? kTagSize : 0); }
+    };
+
+    void add_chain(const Chain& chain);
+    void add_branch(const Branch& branch);
+    void add_blocks(const Branch& branch);
+    void add_limits(const Branch& branch);
+    /// The frames that `match` begins to describe: dropped if they are more than the limit, else through.
+    template <class Match>
+    void add_limit(const Branch& branch, std::string_view what, const std::optional<FrameLimit>& limit,
+                   Match match);
+
+    void base_chain(const std::string& name, const std::string& device, std::uint32_t hook);
+    void plain_chain(const std::string& name);
+    void add_set(const std::string& name, const SetShape& shape);
+    void add_elements(const std::string& set, const VlanSet& vlans);
+    [[nodiscard]] NftRule rule(const Branch& branch, std::string_view what = {}) const {
+        return NftRule(table_, branch.name,
+                       what.empty() ? "" : branch.chain.rules.device + ": " + std::string(what));
+    }
+    void add(MessageBuilder m) { batch_.push_back(std::move(m).take()); }
+    void add(Request r) { batch_.push_back(std::move(r)); }
+
+    std::string table_;
+    NftBatch batch_;
+    std::uint32_t devices_ = 0;
+    std::uint32_t sets_ = 0;
+};
+
+void TableWriter::add_device(const DeviceRules& rules) {
+    // Names of devices may be as long as names of chains, and have characters that nft does not read back.
+    const std::string number = std::to_string(devices_++);
+    const bool lan = rules.way == DeviceRules::Way::both;
+    if (lan) add_chain({rules, "in" + number, NF_NETDEV_INGRESS, true});
+    // Towards a LAN port there is nothing to limit, only to block.
+    if (!lan || !rules.blocked.empty() || !rules.bum_blocked.empty())
+        add_chain({rules, "out" + number, NF_NETDEV_EGRESS, !lan});
+}
+
+void TableWriter::add_chain(const Chain& chain) {
+    const Branch tagged{chain, chain.name + "_tagged", true};
+    const Branch untagged{chain, chain.name, false};
+    base_chain(chain.name, chain.rules.device, chain.hook);
+    plain_chain(tagged.name);
+    // Bridges' own protocols are known by their addresses, tagged or not.
+    if (chain.rules.drop_link_local) {
+        const auto drop_to = [&](std::initializer_list<std::uint8_t> mask,
+                                 std::initializer_list<std::uint8_t> address) {
+            add(rule(untagged, "link_local").load_masked(kDestination, mask).equals(address).count().drop());
+        };
+        drop_to({0xff, 0xff, 0xff, 0xff, 0xff, 0xf0}, {0x01, 0x80, 0xc2, 0, 0, 0x00});
+        drop_to({0xff, 0xff, 0xff, 0xff, 0xff, 0xf0}, {0x01, 0x80, 0xc2, 0, 0, 0x20});
+        drop_to({0xff, 0xff, 0xff, 0xff, 0xff, 0xfe}, {0x01, 0x00, 0x0c, 0xcc, 0xcc, 0xcc});
+        drop_to({0xff, 0xff, 0xff, 0xff, 0xff, 0xfe}, {0x01, 0x00, 0x0c, 0xcd, 0xcd, 0xcc});
+    }
+    for (const std::uint8_t tpid : {std::uint8_t{0x81}, std::uint8_t{0x88}})
+        add(rule(untagged)
+                .load(kType, 2)
+                .equals({tpid, static_cast<std::uint8_t>(tpid == 0x81 ? 0x00 : 0xa8)})
+                .go_to(tagged.name));
+    add_branch(untagged);
+    add_branch(tagged);
+}
+
+void TableWriter::add_branch(const Branch& branch) {
+    add(rule(branch).load(branch.type(), 2).equals({0x88, 0xb5}).accept());
+    add_blocks(branch);
+    if (!branch.chain.limits) return;
+    add(rule(branch).load_masked(kDestination, {0x01}).equals({0x00}).accept());
+    add_limits(branch);
+}
+
+void TableWriter::add_blocks(const Branch& branch) {
+    const DeviceRules& rules = branch.chain.rules;
+    const auto block = [&](const VlanSelection& which, std::string_view what, bool groups_only) {
+        if (branch.tagged ? which.vlans.empty() : !which.untagged) return;
+        NftRule out = rule(branch, what);
+        if (branch.tagged) {
+            const std::string set = branch.name + "_" + std::string(what);
+            add_set(set, kVlans);
+            add_elements(set, which.vlans);
+            out.load_masked(kTci, {0x0f, 0xff}).is_in(set);
+        }
+        if (groups_only) out.load_masked(kDestination, {0x01}).equals({0x01});
+        add(out.count().drop());
+    };
+    block(rules.blocked, "blocked", false);
+    block(rules.bum_blocked, "bum_blocked", true);
+}
+
+void TableWriter::add_limits(const Branch& branch) {
+    const FloodLimits& limits = branch.chain.rules.limits;
+    const auto of_type = [&](std::string_view what, std::uint8_t high, std::uint8_t low) {
+        return std::move(rule(branch, what).load(branch.type(), 2).equals({high, low}));
+    };
+    const auto arp = [&](std::string_view what) { return of_type(what, 0x08, 0x06); };
+    const auto rarp = [&](std::string_view what) { return of_type(what, 0x80, 0x35); };
+    const auto neighbours = [&](std::string_view what) {
+        NftRule out = of_type(what, 0x86, 0xdd);
+        out.load(branch.payload() + 6, 1).equals({58});
+        out.load(branch.payload() + 40, 1).at_least(135).at_most(136);
+        return out;
+    };
+    const auto limit_resolution = [&](auto match) {
+        if (limits.resolution_per_source) {
+            NftRule out = match("resolution_per_source");
+            out.load(kSource, 6)
+                .exceeds_by_key("sources_" + branch.name, *limits.resolution_per_source, true);
+            add(out.count().drop());
+        }
+        add_limit(branch, "resolution", limits.resolution, match);
+    };
+    if (limits.resolution_per_source) add_set("sources_" + branch.name, kSourceBuckets);
+    for (const char* const what : {"resolution", "broadcast", "local_multicast", "multicast"})
+        if (branch.tagged) add_set(branch.name + "_" + what, kVlanBuckets);
+
+    limit_resolution(arp);
+    limit_resolution(rarp);
+    limit_resolution(neighbours);
+    add_limit(branch, "broadcast", limits.broadcast, [&](std::string_view what) {
+        return std::move(
+            rule(branch, what).load(kDestination, 6).equals({0xff, 0xff, 0xff, 0xff, 0xff, 0xff}));
+    });
+    add_limit(branch, "local_multicast", limits.local_multicast, [&](std::string_view what) {
+        NftRule out = of_type(what, 0x08, 0x00);
+        out.load(branch.payload() + 16, 3).equals({0xe0, 0, 0});
+        return out;
+    });
+    add_limit(branch, "local_multicast", limits.local_multicast, [&](std::string_view what) {
+        NftRule out = of_type(what, 0x86, 0xdd);
+        out.load(branch.payload() + 24, 2).equals({0xff, 0x02});
+        return out;
+    });
+    add_limit(branch, "multicast", limits.multicast,
+              [&](std::string_view what) { return rule(branch, what); });
+}
+
+template <class Match>
+void TableWriter::add_limit(const Branch& branch, std::string_view what,
+                            const std::optional<FrameLimit>& limit, Match match) {
+    if (limit) {
+        NftRule over = match(what);
+        if (branch.tagged) {
+            over.load_masked(kTci, {0x0f, 0xff});
+            over.exceeds_by_key(branch.name + "_" + std::string(what), *limit, false);
+        } else {
+            over.exceeds(*limit);
+        }
+        add(over.count().drop());
+    }
+    add(match({}).accept());
+}
+
+void TableWriter::base_chain(const std::string& name, const std::string& device, std::uint32_t hook) {
+    auto m = message(NFT_MSG_NEWCHAIN, NLM_F_CREATE);
+    m.text(NFTA_CHAIN_TABLE, table_).text(NFTA_CHAIN_NAME, name);
+    m.open(NFTA_CHAIN_HOOK);
+    put_be32(m, NFTA_HOOK_HOOKNUM, hook);
+    put_be32(m, NFTA_HOOK_PRIORITY, static_cast<std::uint32_t>(kPriority));
+    m.text(NFTA_HOOK_DEV, device).close();
+    put_be32(m, NFTA_CHAIN_POLICY, NF_ACCEPT);
+    m.text(NFTA_CHAIN_TYPE, "filter");
+    add(std::move(m));
+}
+
+void TableWriter::plain_chain(const std::string& name) {
+    auto m = message(NFT_MSG_NEWCHAIN, NLM_F_CREATE);
+    m.text(NFTA_CHAIN_TABLE, table_).text(NFTA_CHAIN_NAME, name);
+    add(std::move(m));
+}
+
+void TableWriter::add_set(const std::string& name, const SetShape& shape) {
+    auto m = message(NFT_MSG_NEWSET, NLM_F_CREATE);
+    m.text(NFTA_SET_TABLE, table_).text(NFTA_SET_NAME, name);
+    put_be32(m, NFTA_SET_FLAGS, shape.flags);
+    put_be32(m, NFTA_SET_KEY_TYPE, shape.key_type);
+    put_be32(m, NFTA_SET_KEY_LEN, shape.key_size);
+    put_be32(m, NFTA_SET_ID, ++sets_);
+    if (shape.most != 0) {
+        m.open(NFTA_SET_DESC);
+        put_be32(m, NFTA_SET_DESC_SIZE, shape.most);
+        m.close();
+    }
+    if (shape.timeout_ms != 0) put_be64(m, NFTA_SET_TIMEOUT, shape.timeout_ms);
+    add(std::move(m));
+}
+
+void TableWriter::add_elements(const std::string& set, const VlanSet& vlans) {
+    std::vector<std::uint16_t> vids;
+    for (std::uint16_t vid = 1; vid < 4095; ++vid)
+        if (vlans.contains_vid(vid)) vids.push_back(vid);
+    for (std::size_t at = 0; at < vids.size(); at += kElementsPerMessage) {
+        auto m = message(NFT_MSG_NEWSETELEM, NLM_F_CREATE);
+        m.text(NFTA_SET_ELEM_LIST_TABLE, table_).text(NFTA_SET_ELEM_LIST_SET, set);
+        m.open(NFTA_SET_ELEM_LIST_ELEMENTS);
+        for (std::size_t i = at; i < std::min(at + kElementsPerMessage, vids.size()); ++i) {
+            std::array<std::uint8_t, 2> key{};
+            store_be16(key.data(), vids[i]);
+            m.open(NFTA_LIST_ELEM).open(NFTA_SET_ELEM_KEY).attribute(NFTA_DATA_VALUE, key).close().close();
+        }
+        m.close();
+        add(std::move(m));
+    }
+}
+
+/// A counter's packets and bytes, among a rule's expressions.
+std::optional<RuleCount> counter_in(Bytes expressions) {
+    AttributeReader list(expressions);
+    while (const auto element = list.next()) {
+        AttributeReader parts(element->value);
+        std::string_view name;
+        Bytes data;
+        while (const auto part = parts.next()) {
+            if (part->type == NFTA_EXPR_NAME) name = part->text();
+            if (part->type == NFTA_EXPR_DATA) data = part->value;
+        }
+        if (name != "counter") continue;
+        RuleCount out;
+        AttributeReader numbers(data);
+        while (const auto number = numbers.next()) {
+            if (number->value.size() != 8) continue;
+            if (number->type == NFTA_COUNTER_PACKETS) out.packets = load_be64(number->value.data());
+            if (number->type == NFTA_COUNTER_BYTES) out.bytes = load_be64(number->value.data());
+        }
+        return out;
+    }
+    return std::nullopt;
+}
+
+/// libnftnl's TLVs: type, length, value.
+std::string_view comment_in(Bytes userdata) {
+    while (userdata.size() >= 2 && userdata.size() >= 2U + userdata[1]) {
+        const Bytes value = userdata.subspan(2, userdata[1]);
+        if (userdata[0] == 0 && !value.empty())
+            return {reinterpret_cast<const char*>(value.data()), value.size() - (value.back() == 0 ? 1 : 0)};
+        userdata = userdata.subspan(2U + userdata[1]);
+    }
+    return {};
+}
+
+}  // namespace
+
+NftBatch replace_guard_table(const GuardRules& rules) {
+    TableWriter writer(rules.table);
+    // A table has to be there to be removed.
+    writer.add_table();
+    writer.remove_table();
+    writer.add_table();
+    for (const DeviceRules& device : rules.devices) writer.add_device(device);
+    return std::move(writer).take();
+}
+
+NftBatch remove_guard_table(std::string_view table) {
+    TableWriter writer{std::string(table)};
+    writer.add_table();
+    writer.remove_table();
+    return std::move(writer).take();
+}
+
+Request begin_nft_batch() {
+    return batch_frame(NFNL_MSG_BATCH_BEGIN);
+}
+Request end_nft_batch() {
+    return batch_frame(NFNL_MSG_BATCH_END);
+}
+
+Request dump_nft_rules(std::string_view table) {
+    auto m = message(NFT_MSG_GETRULE, NLM_F_DUMP);
+    m.text(NFTA_RULE_TABLE, table);
+    return std::move(m).take();
+}
+
+std::optional<RuleCount> parse_rule_count(const MessageView& message) {
+    if (message.type != message_type(NFT_MSG_NEWRULE)) return std::nullopt;
+    Bytes rest = message.payload;
+    if (!take_struct<nfgenmsg>(rest)) return std::nullopt;
+    std::optional<RuleCount> out;
+    std::string_view comment;
+    AttributeReader attributes(rest);
+    while (const auto attribute = attributes.next()) {
+        if (attribute->type == NFTA_RULE_EXPRESSIONS) out = counter_in(attribute->value);
+        if (attribute->type == NFTA_RULE_USERDATA) comment = comment_in(attribute->value);
+    }
+    const std::size_t colon = comment.rfind(": ");
+    if (!out || colon == std::string_view::npos) return std::nullopt;
+    out->device = comment.substr(0, colon);
+    out->what = comment.substr(colon + 2);
+    return out;
+}
+
+}  // namespace isthmus::bridge::netlink
