@@ -118,8 +118,9 @@ void ControlEngine::Impl::configure(ControlPlan plan, TimePoint now) {
         deadlines_.set(tunnel, peer->next_timeout());
     }
     // A new pseudowire, or one in the place of a new peer, does not know its circuit yet.
-    for (const auto& [session, status] : circuits_)
-        with_session(session, [&](ControlPeer& peer) { peer.on_circuit(session, status, now); });
+    for (const auto& known : circuits_)
+        with_session(known.first,
+                     [&](ControlPeer& peer) { peer.on_circuit(known.first, known.second, now); });
 }
 
 void ControlEngine::Impl::retire_peers(const ControlPlan& plan, TimePoint now) {
