@@ -1,10 +1,12 @@
 #include "appliance/gateway.h"
 
-#include <algorithm>
 #include <csignal>
 #include <nlohmann/json.hpp>
 
+#include "appliance/change_log.h"
 #include "appliance/clock.h"
+#include "appliance/judge.h"
+#include "appliance/reload.h"
 #include "appliance/status_report.h"
 #include "appliance/view_builder.h"
 #include "crypto/io/choose_provider.h"
@@ -14,10 +16,12 @@ namespace isthmus::appliance {
 namespace {
 
 constexpr std::chrono::milliseconds kTick{200};
-/// Events come in bursts, one for each attribute that changes: wait for the last before looking.
-constexpr std::chrono::milliseconds kSettle{30};
+/// Control planes change many sessions at once: judge them together.
+constexpr std::chrono::milliseconds kGather{1};
 /// Events can be lost; what waits is looked at again after this long without any.
 constexpr std::chrono::seconds kLookAgain{5};
+/// An interface whose name was just given up is free again after this long.
+constexpr std::chrono::milliseconds kLookSoon{300};
 
 crypto::io::ProviderWish wish_of(config::CipherLibrary library) {
     switch (library) {
@@ -37,44 +41,34 @@ crypto::esp::Suite first_suite(const config::Configuration& config) {
 }  // namespace
 
 Result<std::unique_ptr<Gateway>, std::string> Gateway::open(asio::io_context& io,
-                                                            const config::Configuration& configuration,
+                                                            config::Configuration configuration, Load load,
                                                             const StateDirectory& state, Logger logger) {
-    std::unique_ptr<Gateway> gateway(new Gateway(io, configuration, state, std::move(logger)));
+    std::unique_ptr<Gateway> gateway(new Gateway(io, std::move(load), state, std::move(logger)));
+    (void)gateway->inventory_.apply(std::make_shared<const config::Configuration>(std::move(configuration)));
     auto opened = gateway->open_crypto();
     if (opened) opened = gateway->open_workers();
     if (opened) opened = gateway->open_kernel();
+    if (opened) opened = gateway->open_control();
     if (!opened) return Unexpected(opened.error());
     return gateway;
 }
 
-Gateway::Gateway(asio::io_context& io, const config::Configuration& configuration,
-                 const StateDirectory& state, Logger logger)
+Gateway::Gateway(asio::io_context& io, Load load, const StateDirectory& state, Logger logger)
     : io_(io),
-      config_(configuration),
+      load_(std::move(load)),
       state_(state),
       log_(std::move(logger)),
       started_(boot_now()),
-      hosts_(rng_.u64()),
+      resolver_(io),
       signals_(io),
-      netlink_(io),
       tick_(io),
-      settle_(io) {
-    for (std::size_t i = 0; i < config_.tunnels.size(); ++i)
-        tunnels_.push_back(
-            std::make_unique<TunnelControl>(config_.tunnels[i], TunnelIndex(static_cast<std::uint16_t>(i))));
-    for (std::size_t i = 0; i < config_.sessions.size(); ++i) {
-        const auto& session = config_.sessions[i];
-        sessions_.push_back(std::make_unique<SessionControl>(session,
-                                                             config_.bridges[session.bridge].options.name,
-                                                             SessionIndex(static_cast<std::uint32_t>(i))));
-    }
-    tunnel_conditions_.resize(tunnels_.size());
-    sent_before_.resize(tunnels_.size());
-    keepalive_due_.resize(tunnels_.size(), started_);
-}
+      judge_(io) {}
+
+Gateway::~Gateway() = default;
 
 Result<void, std::string> Gateway::open_crypto() {
-    const auto choice = crypto::io::choose_provider(wish_of(config_.datapath.crypto), first_suite(config_));
+    const config::Configuration& config = inventory_.configuration();
+    const auto choice = crypto::io::choose_provider(wish_of(config.datapath.crypto), first_suite(config));
     if (!choice) return Unexpected(choice.error());
     log_->info("cryptography: {}", choice->why);
     provider_name_ = crypto::name_of(choice->kind);
@@ -83,130 +77,154 @@ Result<void, std::string> Gateway::open_crypto() {
         if (!made) return Unexpected(made.error());
         *provider = std::move(*made);
     }
-    for (auto& tunnel : tunnels_) tunnel->make_keys(state_.path(), providers_, rng_);
+    make_keys();
     return {};
 }
 
 Result<void, std::string> Gateway::open_workers() {
-    auto outbound = OutboundWorker::make(outbound_memory(config_), hosts_);
-    if (!outbound) return Unexpected(outbound.error());
-    auto inbound = InboundWorker::make(inbound_memory(config_), hosts_);
-    if (!inbound) return Unexpected(inbound.error());
-    outbound_ = std::move(*outbound);
-    inbound_ = std::move(*inbound);
+    const config::Configuration& config = inventory_.configuration();
+    auto workers = Workers::make({outbound_memory(config), inbound_memory(config)}, rng_);
+    if (!workers) return Unexpected(workers.error());
+    workers_ = std::move(*workers);
     log_->info("packet memory: {} MiB outbound, {} MiB inbound, of {} MiB configured",
-               outbound_->memory() >> 20, inbound_->memory() >> 20, config_.datapath.packet_memory);
+               workers_->outbound().memory() >> 20, workers_->inbound().memory() >> 20,
+               config.datapath.packet_memory);
     return {};
 }
 
 Result<void, std::string> Gateway::open_kernel() {
-    auto reconciler = bridge::Reconciler::open({config_.gateway.name, state_.path() / "bridge.journal"});
-    if (!reconciler) return Unexpected(reconciler.error());
-    reconciler_ = std::make_unique<bridge::Reconciler>(std::move(*reconciler));
-    auto monitor = bridge::EventMonitor::open();
-    if (!monitor) return Unexpected("cannot watch links and addresses: " + monitor.error().text());
-    monitor_ = std::make_unique<bridge::EventMonitor>(std::move(*monitor));
+    auto kernel = KernelSide::open(
+        io_, {inventory_.configuration().gateway.name, state_.path() / "bridge.journal"}, log_);
+    if (!kernel) return Unexpected(kernel.error());
+    kernel_ = std::move(*kernel);
+    open_missing_taps();
+    const bool any = inventory_.sessions.find_if([](const SessionControl& s) { return s.tap() != nullptr; });
+    if (!any && !inventory_.sessions.empty())
+        return Unexpected((*inventory_.sessions.begin()).condition.reason);
+    return refuse_hopeless_sockets();
+}
 
-    std::size_t open_taps = 0;
-    std::string problem;
-    for (auto& session : sessions_) {
-        const auto opened = session->open_tap();
-        if (opened) {
-            ++open_taps;
-        } else {
-            problem = opened.error();
-            log_->error("session {}: {}", session->config().name, problem);
-        }
+/// A port that somebody else holds, or a privilege that is missing, will not come by itself: better not to start.
+Result<void, std::string> Gateway::refuse_hopeless_sockets() {
+    kernel_->open_sockets(inventory_.tunnels, wan_sockets_);
+    for (const TunnelControl& tunnel : inventory_.tunnels) {
+        const Condition condition = tunnel.socket_condition();
+        if (condition.state == RunState::down)
+            return Unexpected("tunnel " + tunnel.config().name + ": " + condition.reason);
     }
-    if (open_taps == 0 && !sessions_.empty()) return Unexpected(problem);
-    if (auto usable = refuse_hopeless_sockets(); !usable) return usable;
+    return {};
+}
 
-    auto control =
-        ControlServer::listen(io_, config_.gateway.control_socket,
-                              [this](const nlohmann::json& request) -> Result<nlohmann::json, std::string> {
-                                  if (request["request"] == "status") return status();
-                                  return Unexpected("request \"" + request["request"].get<std::string>() +
-                                                    "\" is unknown; this version knows \"status\"");
-                              });
+Result<void, std::string> Gateway::open_control() {
+    punts_ = std::make_unique<PuntRouter>(
+        io_, workers_->bell(),
+        std::vector<PuntRouter::Source>{{workers_->outbound().punted(), PuntOrigin::lan},
+                                        {workers_->inbound().punted(), PuntOrigin::wan}});
+    injector_ = std::make_unique<WorkerInjector>(*workers_, inventory_.tunnels, inventory_.sessions, [this] {
+        if (judge_waits_) judge_all();
+    });
+    services_ = std::make_unique<ControlServices>(ControlServices{
+        io_, log_, rng_, state_.path(), inventory_.tunnels, inventory_.sessions, providers_, wan_sockets_,
+        *punts_, *injector_, commands_, resolver_, kernel_->report(), [this] { changed(); }});
+    make_control_planes();
+    for (auto& plane : planes_) plane->configure(inventory_.configuration());
+    add_commands();
+    auto control = ControlServer::listen(io_, inventory_.configuration().gateway.control_socket, commands_);
     if (!control) return Unexpected(control.error());
     control_ = std::move(*control);
     return {};
 }
 
-/// A port that somebody else holds, or a privilege that is missing, will not come by itself: better not to start.
-Result<void, std::string> Gateway::refuse_hopeless_sockets() {
-    refresh_tunnels();
-    for (const auto& tunnel : tunnels_) {
-        const Condition condition = tunnel->socket_condition();
-        if (condition.state == RunState::down)
-            return Unexpected("tunnel " + tunnel->config().name + ": " + condition.reason);
-    }
-    return {};
+/// Each control plane is one line here.
+void Gateway::make_control_planes() {}
+
+void Gateway::add_commands() {
+    commands_.on("status", "tunnels, SAs, sessions, bridges: state, counters, drops by name",
+                 [this](const nlohmann::json&) -> Result<nlohmann::json, std::string> { return status(); });
+    commands_.on("reload", "reads the configuration again and applies what is different",
+                 [this](const nlohmann::json&) -> Result<nlohmann::json, std::string> {
+                     const auto done = reload();
+                     if (done) return nlohmann::json{{"applied", true}, {"changes", *done}};
+                     return nlohmann::json{{"applied", false}, {"problems", done.error()}};
+                 });
+    commands_.on("help", "this list", [this](const nlohmann::json&) -> Result<nlohmann::json, std::string> {
+        return nlohmann::json{{"requests", commands_.known()}};
+    });
 }
 
 void Gateway::start() {
-    const Patience patience{std::chrono::microseconds(config_.datapath.poll_microseconds)};
-    outbound_->start(patience);
-    inbound_->start(patience);
-    log_->info("gateway {} runs: {} bridge(s), {} tunnel(s), {} session(s)", config_.gateway.name,
-               config_.bridges.size(), config_.tunnels.size(), config_.sessions.size());
-    signals_.add(SIGTERM);
-    signals_.add(SIGINT);
-    signals_.add(SIGHUP);
+    const config::Configuration& config = inventory_.configuration();
+    workers_->start(Patience{std::chrono::microseconds(config.datapath.poll_microseconds)});
+    punts_->start();
+    log_->info("gateway {} runs: {} bridge(s), {} tunnel(s), {} session(s)", config.gateway.name,
+               config.bridges.size(), config.tunnels.size(), config.sessions.size());
+    for (const int signal : {SIGTERM, SIGINT, SIGHUP}) signals_.add(signal);
     wait_for_signal();
-    netlink_.assign(monitor_->fd());
-    wait_for_netlink();
+    kernel_->watch([this] { refresh(); });
     next_second_ = next_look_ = boot_now();
     on_tick();
 }
 
 void Gateway::stop() {
-    outbound_->stop();
-    inbound_->stop();
-    for (auto& tunnel : tunnels_)
-        if (const auto saved = tunnel->save_replay_floor(); !saved)
-            log_->error("tunnel {}: {}", tunnel->config().name, saved.error());
-    const bridge::Report report = reconciler_->stop();
-    for (const auto& step : report.failed) log_->error("{}", step);
-    if (netlink_.is_open()) netlink_.release();
-    log_->info("gateway {} has stopped", config_.gateway.name);
+    for (auto& plane : planes_) plane->stop();
+    if (judge_waits_) judge_all();
+    workers_->stop();
+    punts_->stop();
+    every_second();
+    kernel_->stop();
+    log_->info("gateway {} has stopped", inventory_.configuration().gateway.name);
 }
 
 void Gateway::wait_for_signal() {
     signals_.async_wait([this](ErrorCode error, int signal) {
-        if (error) return;
-        if (signal == SIGHUP) {
-            log_->warn(
-                "SIGHUP: this version reads its configuration at start only; restart to apply a change");
-            wait_for_signal();
-            return;
-        }
-        log_->info("stopping: {}", signal == SIGTERM ? "SIGTERM" : "SIGINT");
-        io_.stop();
+        if (!error) on_signal(signal);
     });
 }
 
-void Gateway::wait_for_netlink() {
-    netlink_.async_wait(asio::posix::stream_descriptor::wait_read, [this](ErrorCode error) {
-        if (error) return;
-        (void)monitor_->drain();
-        settle_.expires_after(kSettle);
-        settle_.async_wait([this](ErrorCode stopped) {
-            if (stopped) return;
-            refresh();
-        });
-        wait_for_netlink();
-    });
+void Gateway::on_signal(int signal) {
+    if (signal != SIGHUP) {
+        log_->info("stopping: {}", signal == SIGTERM ? "SIGTERM" : "SIGINT");
+        io_.stop();
+        return;
+    }
+    (void)reload();  // it has logged what came of it
+    wait_for_signal();
+}
+
+Result<std::vector<std::string>, std::vector<std::string>> Gateway::reload() {
+    auto loaded = load_();
+    std::vector<std::string> problems;
+    if (loaded) {
+        problems = reload_obstacles(inventory_.configuration(), *loaded, workers_->memory().outbound);
+    } else {
+        for (const auto& problem : loaded.error()) problems.push_back(problem.text());
+    }
+    if (!problems.empty()) {
+        for (const auto& problem : problems) log_->error("reload: {}", problem);
+        log_->error("reload: the configuration is refused; nothing was changed");
+        return Unexpected(problems);
+    }
+    for (const auto& warning : loaded->warnings) log_->warn("{}", warning.text());
+    set_level(*log_, loaded->gateway.log_level);
+    auto notes = inventory_.apply(std::make_shared<const config::Configuration>(std::move(*loaded)));
+    for (const auto& note : notes) log_->info("reload: {}", note);
+    if (notes.empty()) log_->info("reload: nothing is different");
+    make_keys();
+    for (auto& plane : planes_) plane->configure(inventory_.configuration());
+    // First away with what is gone, so that names, ids and addresses are free for what is new.
+    publish();
+    refresh();
+    next_look_ = boot_now() + kLookSoon;
+    return notes;
 }
 
 void Gateway::on_tick() {
     const TimePoint now = boot_now();
-    for (auto& tunnel : tunnels_) {
-        if (const auto reserved = tunnel->reserve_ahead(); !reserved)
-            log_->error("tunnel {}: {}", tunnel->config().name, reserved.error());
-    }
-    drain_punts();
-    keep_nat_open();
+    for (TunnelControl& tunnel : inventory_.tunnels)
+        if (const auto reserved = tunnel.manual_keys().reserve_ahead(); !reserved)
+            log_->error("tunnel {}: {}", tunnel.config().name, reserved.error());
+    keepalives_.run(inventory_.tunnels, *injector_, now);
+    inventory_.bury_taps();
     if (now >= next_second_) {
         next_second_ = now + std::chrono::seconds(1);
         every_second();
@@ -219,160 +237,73 @@ void Gateway::on_tick() {
 }
 
 void Gateway::every_second() {
-    for (auto& tunnel : tunnels_) {
-        if (const auto saved = tunnel->save_replay_floor(); !saved)
-            log_->error("tunnel {}: {}", tunnel->config().name, saved.error());
-    }
+    for (TunnelControl& tunnel : inventory_.tunnels)
+        if (const auto saved = tunnel.manual_keys().save_replay_floor(); !saved)
+            log_->error("tunnel {}: {}", tunnel.config().name, saved.error());
 }
 
-/// RFC 3948 section 4: a keepalive where nothing else was sent for a while.
-void Gateway::keep_nat_open() {
-    const TimePoint now = boot_now();
-    for (std::size_t i = 0; i < tunnels_.size(); ++i) {
-        TunnelControl& tunnel = *tunnels_[i];
-        if (!tunnel.wants_keepalives() || !tunnel.socket() || now < keepalive_due_[i]) continue;
-        keepalive_due_[i] = now + std::chrono::seconds(tunnel.config().esp->keepalive_seconds);
-        const std::uint64_t sent = tunnel.out->packets.read();
-        if (std::exchange(sent_before_[i], sent) != sent) continue;
-        tunnel::io::WanSender sender(*tunnel.socket(), {});
-        if (sender.send_nat_keepalive(tunnel.wan_remote()) == DropReason::none) tunnel.count_keepalive();
-    }
+void Gateway::make_keys() {
+    for (TunnelControl& tunnel : inventory_.tunnels) tunnel.make_keys(state_.path(), providers_, rng_);
 }
 
-/// Static sessions have no control plane: what would have been its is counted, so that status can show it.
-void Gateway::drain_punts() {
-    inbound_->punted().drain(PuntRings::kDepth, [this](PuntClass c, const PuntMessage& message) {
-        if (c == PuntClass::ike) ++unheard_ike_;
-        if (c == PuntClass::l2tp_control) ++unheard_l2tp_;
-        log_->debug("{} message of {} bytes from {}: nobody here speaks it", name_of(c), message.size,
-                    message.path.remote.text());
-    });
-    outbound_->punted().drain(PuntRings::kDepth, [](PuntClass, const PuntMessage&) {});
-}
-
-void Gateway::bring_back_taps() {
-    for (auto& session : sessions_) {
-        if (!session->tap_is_gone()) continue;
-        log_->warn("session {}: somebody removed its interface {}; making it anew", session->config().name,
-                   session->config().interface);
-        if (const auto opened = session->open_tap(); !opened)
-            log_->error("session {}: {}", session->config().name, opened.error());
+void Gateway::open_missing_taps() {
+    for (SessionControl& session : inventory_.sessions) {
+        const std::string& name = session.config().name;
+        if (session.tap_is_gone())
+            log_->warn("session {}: somebody removed its interface {}; making it anew", name,
+                       session.config().interface);
+        else if (session.tap())
+            continue;
+        const Condition before = session.condition;
+        if (const auto opened = session.open_tap(); !opened && before != session.condition)
+            log_->error("session {}: {}", name, opened.error());
     }
 }
 
 void Gateway::refresh() {
     next_look_ = boot_now() + kLookAgain;
-    bring_back_taps();
-    bridge::Desired desired;
-    for (const auto& bridge : config_.bridges) desired.bridges.push_back(bridge.options);
-    for (const auto& session : sessions_)
-        if (session->tap()) desired.taps.push_back(session->tap_port());
-    const bridge::Report before = std::exchange(report_, reconciler_->reconcile(std::move(desired)));
-    log_report(before);
-    refresh_tunnels();
-    for (std::size_t i = 0; i < tunnels_.size(); ++i) {
-        const Condition now = tunnels_[i]->condition();
-        log_change("tunnel", tunnels_[i]->config().name, tunnel_conditions_[i], now);
-        tunnel_conditions_[i] = now;
+    open_missing_taps();
+    kernel_->reconcile(inventory_.configuration(), inventory_.sessions);
+    kernel_->open_sockets(inventory_.tunnels, wan_sockets_);
+    for (auto& plane : planes_) plane->on_kernel_change();
+    judge_all();
+}
+
+void Gateway::changed() {
+    if (std::exchange(judge_waits_, true)) return;
+    judge_.expires_after(kGather);
+    judge_.async_wait([this](ErrorCode error) {
+        if (!error && judge_waits_) judge_all();
+    });
+}
+
+void Gateway::judge_all() {
+    judge_waits_ = false;
+    tunnel_conditions_.resize(inventory_.tunnels.index_end());
+    for (const TunnelControl& tunnel : inventory_.tunnels) {
+        Condition& before = tunnel_conditions_[raw(tunnel.index())];
+        const Condition now = tunnel.condition();
+        log_change(*log_, "tunnel", tunnel.config().name, before, now);
+        before = now;
     }
-    for (auto& session : sessions_) {
-        const Condition now = condition_of(*session);
-        log_change("session", session->config().name, session->condition, now);
-        session->condition = now;
+    for (SessionControl& session : inventory_.sessions) {
+        const Condition now = judge(session, inventory_.tunnels, kernel_->report());
+        log_change(*log_, "session", session.config().name, session.condition, now);
+        session.condition = now;
     }
     publish();
 }
 
-void Gateway::refresh_tunnels() {
-    for (auto& tunnel : tunnels_) {
-        const auto holder = reconciler_->address_present(tunnel->wan_local().address);
-        if (!holder) {
-            log_->error("tunnel {}: cannot look for its address: {}", tunnel->config().name,
-                        holder.error().text());
-            continue;
-        }
-        std::optional<std::uint32_t> mtu;
-        if (*holder) mtu = (*holder)->mtu;
-        tunnel->open_socket(wan_sockets_, mtu);
-    }
-}
-
-Condition Gateway::condition_of(const SessionControl& session) const {
-    if (!session.tap()) return session.condition;
-    if (session.config().standby)
-        return {RunState::blocked, "standby of redundancy group " + session.config().redundancy.value_or("")};
-    const bridge::PortReport* port = report_.port(session.config().interface);
-    if (port == nullptr) return {RunState::waiting, "bridge " + session.bridge() + " has no port for it yet"};
-    if (port->state.word == bridge::StateWord::waiting) return {RunState::waiting, port->state.reason};
-    if (port->state.word != bridge::StateWord::up) return {RunState::down, port->state.reason};
-    const TunnelControl& tunnel = *tunnels_[raw(session.tunnel())];
-    const Condition carrier = tunnel.condition();
-    if (!carrier.is_up())
-        return {carrier.state,
-                "tunnel " + tunnel.config().name + " is " + std::string(name_of(carrier.state))};
-    return {RunState::up, ""};
-}
-
-void Gateway::log_change(std::string_view what, const std::string& name, const Condition& before,
-                         const Condition& now) {
-    if (before == now) return;
-    if (now.is_up()) {
-        log_->info("{} {} is up", what, name);
-    } else {
-        log_->log(now.state == RunState::down ? spdlog::level::err : spdlog::level::warn, "{} {} is {}: {}",
-                  what, name, name_of(now.state), now.reason);
-    }
-}
-
-void Gateway::log_report(const bridge::Report& before) {
-    for (const auto& step : report_.done) log_->info("bridge: {}", step);
-    const auto is_new = [](const std::vector<std::string>& old, const std::string& text) {
-        return std::find(old.begin(), old.end(), text) == old.end();
-    };
-    for (const auto& step : report_.failed)
-        if (is_new(before.failed, step)) log_->error("bridge: {}", step);
-    for (const auto& warning : report_.warnings)
-        if (is_new(before.warnings, warning)) log_->warn("bridge: {}", warning);
-    for (const auto& bridge : report_.bridges) {
-        const bridge::BridgeReport* was = before.bridge(bridge.name);
-        if (was == nullptr || !(was->state == bridge.state)) log_bridge(bridge);
-        for (const auto& port : bridge.ports) {
-            const bridge::PortReport* old = before.port(port.name);
-            if (old != nullptr && old->state == port.state) continue;
-            if (port.state.word == bridge::StateWord::up) {
-                log_->info("bridge {}: port {} is up", bridge.name, port.name);
-            } else {
-                log_->warn("bridge {}: port {} is {}: {}", bridge.name, port.name,
-                           bridge::to_string(port.state.word), port.state.reason);
-            }
-        }
-    }
-}
-
-void Gateway::log_bridge(const bridge::BridgeReport& bridge) {
-    if (bridge.state.word == bridge::StateWord::up)
-        log_->info("bridge {} is up", bridge.name);
-    else
-        log_->warn("bridge {} is {}: {}", bridge.name, bridge::to_string(bridge.state.word),
-                   bridge.state.reason);
-}
-
 void Gateway::publish() {
-    std::string inputs = publication_key(tunnels_, sessions_);
-    if (inputs == published_) return;
-    auto views = build_views(tunnels_, sessions_);
-    if (!views) {
-        log_->error("the datapath keeps its old tables: {}", views.error());
-        return;
-    }
-    outbound_->publish(std::move(views->outbound));
-    inbound_->publish(std::move(views->inbound));
-    published_ = std::move(inputs);
+    if (const auto told = workers_->publish(inventory_.tunnels, inventory_.sessions); !told)
+        log_->error("the datapath keeps its old tables: {}", told.error());
 }
 
 nlohmann::json Gateway::status() const {
-    return report_status(StatusSources{config_, tunnels_, sessions_, report_, *outbound_, *inbound_,
-                                       provider_name_, boot_now() - started_, unheard_ike_, unheard_l2tp_});
+    nlohmann::json status = report_status(StatusSources{inventory_, kernel_->report(), *workers_, *punts_,
+                                                        provider_name_, boot_now() - started_});
+    for (const auto& plane : planes_) status[std::string(plane->name())] = plane->status();
+    return status;
 }
 
 }  // namespace isthmus::appliance

@@ -1,22 +1,22 @@
-// The running gateway: builds every part from the configuration, watches the kernel, tells the workers, answers the CLI.
+// The running gateway: builds every part from the configuration, joins them, and answers the CLI.
 // One thread; the two workers have their own.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
 #include "appliance/asio.h"
+#include "appliance/control_plane.h"
 #include "appliance/control_server.h"
-#include "appliance/datapath/inbound_worker.h"
-#include "appliance/datapath/outbound_worker.h"
+#include "appliance/kernel_side.h"
 #include "appliance/logging.h"
-#include "appliance/session_control.h"
+#include "appliance/nat_keepalives.h"
 #include "appliance/state_directory.h"
-#include "appliance/tunnel_control.h"
-#include "bridge/io/event_monitor.h"
-#include "bridge/io/reconciler.h"
+#include "appliance/worker_injector.h"
+#include "appliance/workers.h"
 #include "config/configuration.h"
 #include "crypto/system_rng.h"
 
@@ -24,11 +24,14 @@ namespace isthmus::appliance {
 
 class Gateway {
   public:
+    /// Reads the configuration anew.
+    using Load = std::function<Result<config::Configuration, config::Problems>()>;
+
     /// Opens all that needs privileges. Error: one sentence that says what to do.
     [[nodiscard]] static Result<std::unique_ptr<Gateway>, std::string> open(
-        asio::io_context& io, const config::Configuration& configuration, const StateDirectory& state,
+        asio::io_context& io, config::Configuration configuration, Load load, const StateDirectory& state,
         Logger logger);
-    ~Gateway() = default;
+    ~Gateway();
 
     /// Starts the workers and the timers; io.run() does the rest until SIGTERM or SIGINT.
     void start();
@@ -36,64 +39,62 @@ class Gateway {
     void stop();
 
     [[nodiscard]] nlohmann::json status() const;
+    /// Reads the configuration and applies what is different: phrases. Error: sentences; nothing was changed.
+    [[nodiscard]] Result<std::vector<std::string>, std::vector<std::string>> reload();
 
   private:
-    Gateway(asio::io_context& io, const config::Configuration& configuration, const StateDirectory& state,
-            Logger logger);
+    Gateway(asio::io_context& io, Load load, const StateDirectory& state, Logger logger);
 
     [[nodiscard]] Result<void, std::string> open_crypto();
     [[nodiscard]] Result<void, std::string> open_workers();
     [[nodiscard]] Result<void, std::string> open_kernel();
+    [[nodiscard]] Result<void, std::string> open_control();
     [[nodiscard]] Result<void, std::string> refuse_hopeless_sockets();
+    void make_control_planes();
+    void add_commands();
 
     void wait_for_signal();
-    void wait_for_netlink();
+    void on_signal(int signal);
     void on_tick();
     void every_second();
-    void keep_nat_open();
-    void drain_punts();
 
     /// Looks at kernel and tunnels, mends what it can, and tells the workers what has changed.
     void refresh();
-    void bring_back_taps();
-    void refresh_tunnels();
-    [[nodiscard]] Condition condition_of(const SessionControl& session) const;
-    void log_change(std::string_view what, const std::string& name, const Condition& before,
-                    const Condition& now);
-    void log_report(const bridge::Report& before);
-    void log_bridge(const bridge::BridgeReport& bridge);
+    void open_missing_taps();
+    void make_keys();
+    /// Something changed: judge() soon.
+    void changed();
+    /// States of tunnels and sessions, and what follows for the workers.
+    void judge_all();
     void publish();
 
     asio::io_context& io_;
-    const config::Configuration& config_;
+    Load load_;
     const StateDirectory& state_;
     Logger log_;
     TimePoint started_;
     crypto::SystemRng rng_;
-    stp_guard::KnownHosts hosts_;  ///< shared by the workers, which it outlives
     Providers providers_;
     std::string provider_name_;
     WanSockets wan_sockets_;
-    std::vector<std::unique_ptr<TunnelControl>> tunnels_;
-    std::vector<std::unique_ptr<SessionControl>> sessions_;
-    std::vector<Condition> tunnel_conditions_;  ///< as last logged
-    std::vector<std::uint64_t> sent_before_;    ///< by tunnel: packets out when the last keepalive was due
-    std::vector<TimePoint> keepalive_due_;
-    std::unique_ptr<bridge::Reconciler> reconciler_;
-    std::unique_ptr<bridge::EventMonitor> monitor_;
-    bridge::Report report_;
-    std::unique_ptr<OutboundWorker> outbound_;
-    std::unique_ptr<InboundWorker> inbound_;
-    std::string published_;  ///< what the workers were told, to see whether it changed
+    Inventory inventory_;
+    std::vector<Condition> tunnel_conditions_;  ///< as last logged, by TunnelIndex
+    std::unique_ptr<Workers> workers_;
+    std::unique_ptr<KernelSide> kernel_;
+    std::unique_ptr<PuntRouter> punts_;
+    std::unique_ptr<WorkerInjector> injector_;
+    Commands commands_;
+    Resolver resolver_;
+    NatKeepalives keepalives_;
+    std::unique_ptr<ControlServices> services_;
+    std::vector<std::unique_ptr<ControlPlane>> planes_;
     std::unique_ptr<ControlServer> control_;
     asio::signal_set signals_;
-    asio::posix::stream_descriptor netlink_;
     asio::steady_timer tick_;
-    asio::steady_timer settle_;
+    asio::steady_timer judge_;
+    bool judge_waits_ = false;
     TimePoint next_second_;
     TimePoint next_look_;
-    std::uint64_t unheard_ike_ = 0;
-    std::uint64_t unheard_l2tp_ = 0;
 };
 
 }  // namespace isthmus::appliance

@@ -86,10 +86,14 @@ Result<Logger, std::string> make_logger(const config::GatewayConfig& config) {
     auto sink = make_sink(config);
     if (!sink) return Unexpected(sink.error());
     auto logger = std::make_shared<spdlog::logger>("isthmusd", std::move(*sink));
-    logger->set_level(spdlog_level(config.log_level));
+    set_level(*logger, config.log_level);
     logger->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %^%-7l%$ %v");
     logger->flush_on(spdlog::level::info);
     return logger;
+}
+
+void set_level(spdlog::logger& logger, config::LogLevel level) {
+    logger.set_level(spdlog_level(level));
 }
 
 }  // namespace isthmus::appliance

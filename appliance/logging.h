@@ -16,4 +16,6 @@ using Logger = std::shared_ptr<spdlog::logger>;
 /// Error: one sentence that says what would be right.
 [[nodiscard]] Result<Logger, std::string> make_logger(const config::GatewayConfig& config);
 
+void set_level(spdlog::logger& logger, config::LogLevel level);
+
 }  // namespace isthmus::appliance

@@ -28,7 +28,7 @@ void print(const config::Problems& problems, std::string_view kind) {
     for (const auto& problem : problems) std::cerr << problem.text() << kind << '\n';
 }
 
-int run(const config::Configuration& configuration) {
+int run(config::Configuration configuration, const std::string& file) {
     if (const auto allowed = check_privileges(); !allowed) return fail(allowed.error());
     go_before_others();
     auto logger = make_logger(configuration.gateway);
@@ -38,7 +38,8 @@ int run(const config::Configuration& configuration) {
     for (const auto& warning : configuration.warnings) (*logger)->warn("{}", warning.text());
 
     asio::io_context io;
-    auto gateway = Gateway::open(io, configuration, *state, *logger);
+    const auto load = [file] { return config::load_file(file, config::SystemEnvironment()); };
+    auto gateway = Gateway::open(io, std::move(configuration), load, *state, *logger);
     if (!gateway) return fail(gateway.error());
     if (const auto dropped = drop_privileges(); !dropped) return fail(dropped.error());
     (*gateway)->start();
@@ -61,7 +62,7 @@ int main(int argc, char** argv) {
 
     try {
         harden_process();
-        const auto configuration = config::load_file(file, config::SystemEnvironment());
+        auto configuration = config::load_file(file, config::SystemEnvironment());
         if (!configuration) {
             print(configuration.error(), "");
             std::cerr << "isthmusd: " << file << " is refused: " << configuration.error().size()
@@ -75,7 +76,7 @@ int main(int argc, char** argv) {
                       << " session(s)\n";
             return 0;
         }
-        return run(*configuration);
+        return run(std::move(*configuration), file);
     } catch (const std::exception& e) {
         return fail(e.what());
     }

@@ -1,7 +1,9 @@
-// The control thread's side of one session: its TAP and its state.
+// The control thread's side of one session: its TAP, its pseudowire and its state.
 #pragma once
 
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "appliance/condition.h"
@@ -17,24 +19,55 @@ namespace isthmus::appliance {
 
 class SessionControl {
   public:
-    SessionControl(const config::SessionConfig& config, std::string bridge, SessionIndex index)
-        : config_(config), bridge_(std::move(bridge)), index_(index) {}
+    /// `incarnation`: unlike that of any session before, so that sequence numbers start again.
+    SessionControl(std::shared_ptr<const config::SessionConfig> config, std::string bridge,
+                   TunnelIndex tunnel, SessionIndex index, std::uint32_t incarnation);
+
+    /// Another configuration of the same session. The TAP stays if its name does, sequence numbers if ids and tunnel do,
+    /// and what was negotiated if the pseudowire is the same; counters always.
+    void reconfigure(std::shared_ptr<const config::SessionConfig> config, std::string bridge,
+                     TunnelIndex tunnel, std::uint32_t incarnation);
+    /// The same configuration, in another place.
+    void refer_to(std::shared_ptr<const config::SessionConfig> config) { config_ = std::move(config); }
 
     /// Error: a sentence that says what to do; the session stays down with it.
     [[nodiscard]] Result<void, std::string> open_tap();
     /// Somebody else removed the TAP's interface (`ip link delete`): open_tap() makes it anew.
     [[nodiscard]] bool tap_is_gone() const;
-
     /// The port that the bridge should have for it.
     [[nodiscard]] bridge::TapPort tap_port() const;
 
-    [[nodiscard]] const config::SessionConfig& config() const noexcept { return config_; }
+    // Control planes:
+    /// Ids, cookies and sequencing as agreed with the peer. `incarnation`: another number for each set-up with the same
+    /// ids. `other_local_cookie` is accepted too, while cookies are being changed.
+    void set_negotiated(const tunnel::SessionOptions& options, std::uint32_t incarnation,
+                        std::optional<tunnel::Cookie> other_local_cookie = {});
+    /// Nothing is agreed (any more); the reason is shown while it waits.
+    void clear_negotiated(std::string reason);
+    /// Keeps frames from crossing for a reason of `who` (a control plane's name): the peer's circuit is down, the data
+    /// path is dead, another gateway forwards. nullopt: no more.
+    void hold(const std::string& who, std::optional<Condition> why);
+
+    /// First of: not negotiated, held. Up if neither.
+    [[nodiscard]] Condition pseudowire_condition() const;
+    /// As configured or negotiated; nullopt: to be negotiated, and not yet.
+    [[nodiscard]] const std::optional<tunnel::SessionOptions>& options() const noexcept { return options_; }
+    /// For budgets before anything is agreed: what we would ask for.
+    [[nodiscard]] const tunnel::SessionOptions& options_or_wish() const noexcept {
+        return options_ ? *options_ : config_->options;
+    }
+    [[nodiscard]] const std::optional<tunnel::Cookie>& other_local_cookie() const noexcept {
+        return other_local_cookie_;
+    }
+    [[nodiscard]] bool is_negotiated() const noexcept { return raw(config_->options.local_id) == 0; }
+    [[nodiscard]] std::uint32_t incarnation() const noexcept { return incarnation_; }
+    [[nodiscard]] const config::SessionConfig& config() const noexcept { return *config_; }
     [[nodiscard]] const std::string& bridge() const noexcept { return bridge_; }
     [[nodiscard]] SessionIndex index() const noexcept { return index_; }
-    [[nodiscard]] TunnelIndex tunnel() const noexcept {
-        return TunnelIndex(static_cast<std::uint16_t>(config_.tunnel));
-    }
+    [[nodiscard]] TunnelIndex tunnel() const noexcept { return tunnel_; }
     [[nodiscard]] const std::shared_ptr<bridge::Tap>& tap() const noexcept { return tap_; }
+    /// Grows with every change that the datapath has to know, the condition aside.
+    [[nodiscard]] std::uint64_t revision() const noexcept { return revision_; }
 
     /// Frames cross while it is up; until then both directions are blocked.
     Condition condition{RunState::waiting, "not tried yet"};
@@ -45,10 +78,19 @@ class SessionControl {
         std::make_shared<stp_guard::SessionMeters>(crypto::SystemRng().u64());
 
   private:
-    const config::SessionConfig& config_;
+    void take_configured();
+
+    std::shared_ptr<const config::SessionConfig> config_;
     std::string bridge_;
+    TunnelIndex tunnel_;
     SessionIndex index_;
+    std::uint32_t incarnation_;
+    std::optional<tunnel::SessionOptions> options_;
+    std::optional<tunnel::Cookie> other_local_cookie_;
+    std::string waits_for_ = "not negotiated yet";
+    std::map<std::string, Condition> holds_;
     std::shared_ptr<bridge::Tap> tap_;
+    std::uint64_t revision_ = 0;
 };
 
 }  // namespace isthmus::appliance

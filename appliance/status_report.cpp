@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "appliance/version.h"
+#include "appliance/view_builder.h"
 
 namespace isthmus::appliance {
 
@@ -100,39 +101,58 @@ json mtu_json(const TunnelControl& tunnel, const SessionControl& session) {
 
 std::string carries(const TunnelControl& tunnel) {
     std::string text =
-        tunnel.config().options.encapsulation == tunnel::Encapsulation::udp ? "L2TPv3/UDP" : "L2TPv3/IP";
+        tunnel.options().encapsulation == tunnel::Encapsulation::udp ? "L2TPv3/UDP" : "L2TPv3/IP";
     if (!tunnel.is_protected()) return text + ", in the clear";
-    const config::EspConfig& esp = *tunnel.config().esp;
-    text += esp.mode == crypto::esp::Mode::tunnel ? " in ESP tunnel mode" : " in ESP";
-    return text + (esp.encapsulation == config::EspEncapsulation::udp ? "/UDP" : "");
+    const auto& outbound = tunnel.sas().outbound();
+    const auto& manual = tunnel.config().esp;
+    if (!outbound && !manual) return text + " in ESP";
+    const auto mode = outbound ? outbound->mode : manual->mode;
+    const bool in_udp = outbound ? outbound->way.in_udp : way_of(*manual).in_udp;
+    text += mode == crypto::esp::Mode::tunnel ? " in ESP tunnel mode" : " in ESP";
+    return text + (in_udp ? "/UDP" : "");
 }
 
 std::string endpoint_text(const Endpoint& endpoint) {
     return endpoint.port == 0 ? endpoint.address.text() : endpoint.text();
 }
 
+/// As they are, or as they will be once there are keys.
+std::pair<Endpoint, Endpoint> ends_of(const TunnelControl& tunnel) {
+    if (const auto way = tunnel.way()) return {way->local, way->remote};
+    if (tunnel.config().esp) {
+        const EspWay way = way_of(*tunnel.config().esp);
+        return {way.local, way.remote};
+    }
+    return {{tunnel.options().local, 0}, {tunnel.options().remote, 0}};
+}
+
+json sas_json(const TunnelControl& tunnel) {
+    json sas = json::array();
+    if (tunnel.sas().outbound()) sas.push_back(outbound_sa_json(*tunnel.sas().outbound()->sa));
+    for (const InboundUse& use : tunnel.sas().inbound()) sas.push_back(inbound_sa_json(*use.sa));
+    return sas;
+}
+
 json tunnel_json(const TunnelControl& tunnel, const Sessions& sessions) {
+    const auto [local, remote] = ends_of(tunnel);
     json entry{{"name", tunnel.config().name},
-               {"local", endpoint_text(tunnel.wan_local())},
-               {"remote", endpoint_text(tunnel.wan_remote())},
+               {"local", endpoint_text(local)},
+               {"remote", remote.address.is_unspecified() ? "any" : endpoint_text(remote)},
                {"encapsulation", carries(tunnel)},
                {"protection", tunnel.is_protected() ? "esp" : "none"},
                {"out", traffic_of(*tunnel.out)},
                {"in", traffic_of(*tunnel.in)},
-               {"sas", json::array()}};
+               {"sas", sas_json(tunnel)}};
     put_condition(entry, tunnel.condition());
     json drops = drops_of(*tunnel.out);
     add_drops(drops, drops_of(*tunnel.in));
     entry["drops"] = std::move(drops);
-    if (tunnel.outbound_sa()) entry["sas"].push_back(outbound_sa_json(*tunnel.outbound_sa()));
-    if (tunnel.inbound_sa()) entry["sas"].push_back(inbound_sa_json(*tunnel.inbound_sa()));
-    if (tunnel.wants_keepalives()) entry["nat_keepalives_sent"] = tunnel.keepalives();
+    if (tunnel.sas().outbound() && tunnel.sas().outbound()->keepalive_seconds > 0)
+        entry["nat_keepalives_sent"] = tunnel.keepalives();
     // Sessions of one tunnel may differ by cookie or sublayer: the tunnel shows the first one's budget, each its own.
-    for (const auto& session : sessions) {
-        if (session->tunnel() != tunnel.index()) continue;
+    if (const auto* session =
+            sessions.find_if([&](const SessionControl& s) { return s.tunnel() == tunnel.index(); }))
         entry["mtu"] = mtu_json(tunnel, *session);
-        break;
-    }
     return entry;
 }
 
@@ -146,13 +166,16 @@ json session_json(const SessionControl& session, const TunnelControl& tunnel) {
                {"tunnel", tunnel.config().name},
                {"bridge", session.bridge()},
                {"interface", config.interface},
-               {"local_id", hex_of(config.options.local_id)},
-               {"remote_id", hex_of(config.options.remote_id)},
+               {"negotiated", session.is_negotiated()},
                {"vlans", vlans},
                {"untagged", untagged},
                {"mtu", mtu_json(tunnel, session)},
                {"out", traffic_of(*session.out)},
                {"in", traffic_of(*session.in)}};
+    if (session.options()) {
+        entry["local_id"] = hex_of(session.options()->local_id);
+        entry["remote_id"] = hex_of(session.options()->remote_id);
+    }
     if (session.tap()) {
         entry["offloads"] = session.tap()->offloads().text();
         if (const auto refused = session.tap()->offloads().refused(); !refused.empty())
@@ -162,10 +185,10 @@ json session_json(const SessionControl& session, const TunnelControl& tunnel) {
     return entry;
 }
 
-json link_local_json(const StatusSources& s) {
-    return {{"bpdus_kept_from_tunnel", s.outbound.admission().bpdus()},
+json link_local_json(const Workers& w) {
+    return {{"bpdus_kept_from_tunnel", w.outbound().admission().bpdus()},
             {"bpdus_refused_from_tunnel",
-             s.inbound.admission(true).bpdus() + s.inbound.admission(false).bpdus()}};
+             w.inbound().admission(true).bpdus() + w.inbound().admission(false).bpdus()}};
 }
 
 json flooded_json(const stp_guard::AdmissionCounters& counters) {
@@ -179,42 +202,72 @@ json flooded_json(const stp_guard::AdmissionCounters& counters) {
 
 /// Drops that were booked to no tunnel or session: all of the workers' minus the scopes'.
 json unscoped_drops(const StatusSources& s) {
+    const Inventory& inventory = s.inventory;
     json drops = json::object();
     for (std::size_t i = 1; i < kDropReasonCount; ++i) {
         const auto reason = static_cast<DropReason>(i);
-        std::uint64_t total =
-            s.outbound.drops().total().dropped_for(reason) + s.inbound.drops().total().dropped_for(reason);
-        std::uint64_t scoped = 0;
-        for (const auto& t : s.tunnels) scoped += t->out->dropped_for(reason) + t->in->dropped_for(reason);
-        for (const auto& x : s.sessions) scoped += x->out->dropped_for(reason) + x->in->dropped_for(reason);
+        const std::uint64_t total = s.workers.outbound().drops().total().dropped_for(reason) +
+                                    s.workers.inbound().drops().total().dropped_for(reason);
+        std::uint64_t scoped = inventory.of_the_gone.dropped_for(reason);
+        for (const TunnelControl& t : inventory.tunnels)
+            scoped += t.out->dropped_for(reason) + t.in->dropped_for(reason);
+        for (const SessionControl& x : inventory.sessions)
+            scoped += x.out->dropped_for(reason) + x.in->dropped_for(reason);
         // Counters move while they are read: a scope may be ahead of the total for an instant.
         if (total > scoped) drops[std::string(name_of(reason))] = total - scoped;
     }
     return drops;
 }
 
+/// Packets for the control planes: came, found no room, nobody wanted them; and those that found no way down.
+json control_packets_json(const StatusSources& s) {
+    json out = json::object();
+    for (std::size_t i = 0; i < kPuntClassCount; ++i) {
+        const auto c = static_cast<PuntClass>(i);
+        if (s.punts.received(c) + s.punts.overflows(c) == 0) continue;
+        out["up"][std::string(name_of(c))] = {{"received", s.punts.received(c)},
+                                              {"unheard", s.punts.unheard(c)},
+                                              {"overflows", s.punts.overflows(c)}};
+    }
+    for (std::size_t i = 0; i < kInjectClassCount; ++i) {
+        const auto c = static_cast<InjectClass>(i);
+        if (const auto n = s.workers.outbound().injected().overflows(c); n > 0)
+            out["down"][std::string(name_of(c))] = {{"overflows", n}};
+    }
+    return out;
+}
+
+json gateway_json(const StatusSources& s) {
+    const Workers& w = s.workers;
+    return {{"name", s.inventory.configuration().gateway.name},
+            {"version", kVersion},
+            {"uptime_s", std::chrono::duration_cast<std::chrono::seconds>(s.uptime).count()},
+            {"crypto", s.crypto_provider},
+            {"packet_memory", w.outbound().memory() + w.inbound().memory()},
+            {"mss_clamped", w.outbound().mss_clamped() + w.inbound().mss_clamped()},
+            {"link_local", link_local_json(w)},
+            {"flooded_to_tunnels", flooded_json(w.outbound().admission())},
+            {"unheard",
+             {{"ike", s.punts.unheard(PuntClass::ike)},
+              {"l2tp_control", s.punts.unheard(PuntClass::l2tp_control)}}},
+            {"control_packets", control_packets_json(s)},
+            {"drops", unscoped_drops(s)}};
+}
+
 }  // namespace
 
 json report_status(const StatusSources& s) {
-    json status;
-    status["gateway"] = {{"name", s.config.gateway.name},
-                         {"version", kVersion},
-                         {"uptime_s", std::chrono::duration_cast<std::chrono::seconds>(s.uptime).count()},
-                         {"crypto", s.crypto_provider},
-                         {"packet_memory", s.outbound.memory() + s.inbound.memory()},
-                         {"mss_clamped", s.outbound.mss_clamped() + s.inbound.mss_clamped()},
-                         {"link_local", link_local_json(s)},
-                         {"flooded_to_tunnels", flooded_json(s.outbound.admission())},
-                         {"unheard", {{"ike", s.unheard_ike}, {"l2tp_control", s.unheard_l2tp}}},
-                         {"drops", unscoped_drops(s)}};
-    status["bridges"] = json::array();
+    const Tunnels& tunnels = s.inventory.tunnels;
+    const Sessions& sessions = s.inventory.sessions;
+    json status{{"gateway", gateway_json(s)},
+                {"bridges", json::array()},
+                {"warnings", s.bridges.warnings},
+                {"tunnels", json::array()},
+                {"sessions", json::array()}};
     for (const auto& bridge : s.bridges.bridges) status["bridges"].push_back(bridge_json(bridge));
-    status["warnings"] = s.bridges.warnings;
-    status["tunnels"] = json::array();
-    for (const auto& tunnel : s.tunnels) status["tunnels"].push_back(tunnel_json(*tunnel, s.sessions));
-    status["sessions"] = json::array();
-    for (const auto& session : s.sessions)
-        status["sessions"].push_back(session_json(*session, *s.tunnels[raw(session->tunnel())]));
+    for (const TunnelControl& tunnel : tunnels) status["tunnels"].push_back(tunnel_json(tunnel, sessions));
+    for (const SessionControl& session : sessions)
+        status["sessions"].push_back(session_json(session, tunnels[session.tunnel()]));
     return status;
 }
 

@@ -1,101 +1,117 @@
 #include "appliance/tunnel_control.h"
 
+#include <algorithm>
+
 namespace isthmus::appliance {
 
 using tunnel::io::WanProtocol;
 
+TunnelControl::TunnelControl(std::shared_ptr<const config::TunnelConfig> config, TunnelIndex index)
+    : config_(std::move(config)), index_(index), options_(config_->options) {}
+
+void TunnelControl::reconfigure(std::shared_ptr<const config::TunnelConfig> config) {
+    const auto old = std::exchange(config_, std::move(config));
+    if (old->options != config_->options) options_ = config_->options;
+    if (old->esp != config_->esp) {
+        sas_.clear();
+        keys_made_ = false;
+    }
+    ++revision_;
+}
+
 void TunnelControl::make_keys(const std::filesystem::path& state_dir, Providers& providers, Rng& rng) {
-    if (!is_protected()) return;
-    key_problem_.clear();
-    auto made = make_outbound(state_dir, *providers.outbound, rng);
-    if (made) made = make_inbound(state_dir, *providers.inbound);
-    if (made) return;
-    key_problem_ = made.error();
-    outbound_sa_.reset();
-    inbound_sa_.reset();
+    if (!config_->esp || (keys_made_ && manual_keys_.condition().is_up())) return;
+    manual_keys_.open(*config_->esp, state_dir, providers, rng, sas_);
+    keys_made_ = true;
 }
 
-Result<void, std::string> TunnelControl::make_outbound(const std::filesystem::path& state_dir,
-                                                       crypto::CipherProvider& provider, Rng& rng) {
-    auto sequence = crypto::io::DurableSequence::open(state_dir, config_.esp->out);
-    if (!sequence) return Unexpected(sequence.error());
-    auto sa = crypto::esp::OutboundSa::create(config_.esp->out, sequence->range(), provider, rng);
-    if (!sa) return Unexpected(sa.error());
-    sequence_ = std::move(*sequence);
-    outbound_sa_ = std::move(*sa);
-    return {};
-}
-
-Result<void, std::string> TunnelControl::make_inbound(const std::filesystem::path& state_dir,
-                                                      crypto::CipherProvider& provider) {
-    auto floor = crypto::io::DurableReplayFloor::open(state_dir, config_.esp->in);
-    if (!floor) return Unexpected(floor.error());
-    auto sa = crypto::esp::InboundSa::create(config_.esp->in, floor->highest_seen(), provider);
-    if (!sa) return Unexpected(sa.error());
-    replay_floor_ = std::move(*floor);
-    inbound_sa_ = std::move(*sa);
-    return {};
-}
-
-void TunnelControl::open_socket(WanSockets& sockets, std::optional<std::uint32_t> interface_mtu) {
+void TunnelControl::open_sockets(WanSockets& sockets, std::optional<std::uint32_t> interface_mtu) {
+    const auto wanted = wanted_sockets();
+    std::vector<std::shared_ptr<tunnel::io::WanSocket>> open;
     if (!interface_mtu) {
-        socket_.reset();
-        socket_condition_ = {RunState::waiting,
-                             "address " + wan_local().address.text() + " is on no interface yet"};
-        return;
-    }
-    path_mtu_ = config_.path_mtu.value_or(*interface_mtu);
-    if (socket_) return;
-    auto opened = sockets.open(wan_protocol(), wan_local());
-    if (opened) {
-        socket_ = *opened;
+        const std::string address = wanted.empty() ? "" : wanted.front().local.address.text();
+        socket_condition_ = {RunState::waiting, "address " + address + " is on no interface yet"};
+    } else {
+        path_mtu_ = config_->path_mtu.value_or(*interface_mtu);
         socket_condition_ = {RunState::up, ""};
-        return;
+        for (const WanAddress& address : wanted) {
+            auto opened = sockets.open(address.protocol, address.local);
+            if (opened) {
+                open.push_back(std::move(*opened));
+                continue;
+            }
+            const bool may_come = opened.error().kind == tunnel::io::WanSocketError::Kind::waiting;
+            socket_condition_ = {may_come ? RunState::waiting : RunState::down, opened.error().text};
+        }
     }
-    const bool may_come = opened.error().kind == tunnel::io::WanSocketError::Kind::waiting;
-    socket_condition_ = {may_come ? RunState::waiting : RunState::down, opened.error().text};
+    sockets_ = std::move(open);
 }
 
-Result<void, std::string> TunnelControl::reserve_ahead() {
-    if (!sequence_ || !outbound_sa_) return {};
-    const auto limit = sequence_->advance(outbound_sa_->last_sequence());
-    if (!limit) return Unexpected(limit.error());
-    if (*limit) outbound_sa_->raise_limit(**limit);
-    return {};
+void TunnelControl::set_options(const tunnel::TunnelOptions& options) {
+    if (options == options_) return;
+    options_ = options;
+    ++revision_;
 }
 
-Result<void, std::string> TunnelControl::save_replay_floor() {
-    if (!replay_floor_ || !inbound_sa_) return {};
-    return replay_floor_->save(inbound_sa_->highest_sequence());
+void TunnelControl::listen_on(std::vector<WanAddress> addresses) {
+    listen_on_ = std::move(addresses);
 }
 
 Condition TunnelControl::condition() const {
-    if (!key_problem_.empty()) return {RunState::down, key_problem_};
-    if (is_protected() && (outbound_sa_->stopped_by_bug() || inbound_sa_->stopped_by_bug()))
+    if (!socket_condition_.is_up()) {
+        // Keys that nobody will bring are worse than an address that may come.
+        const Condition keys = key_condition();
+        return keys.state == RunState::down ? keys : socket_condition_;
+    }
+    if (const Condition keys = key_condition(); !keys.is_up()) return keys;
+    if (!connection_.is_up()) return connection_;
+    if (!way()) return {RunState::waiting, "the peer's address is not known yet"};
+    return {RunState::up, ""};
+}
+
+Condition TunnelControl::key_condition() const {
+    if (!is_protected()) return {RunState::up, ""};
+    if (sas_.stopped_by_bug())
         return {RunState::down,
                 "an SA stopped itself: a sequence number was about to be used twice; please report this"};
-    if (is_protected() && sequence_->exhausted() && outbound_sa_->last_sequence() == outbound_sa_->limit())
-        return {RunState::down, "the outbound SA has used its last sequence number; give it new keys"};
-    return socket_condition_;
+    if (config_->esp) return manual_keys_.condition();
+    return sas_.outbound() ? Condition{RunState::up, ""} : keying_;
 }
 
-WanProtocol TunnelControl::wan_protocol() const noexcept {
-    if (config_.esp)
-        return config_.esp->encapsulation == config::EspEncapsulation::udp ? WanProtocol::udp
-                                                                           : WanProtocol::esp;
-    return config_.options.encapsulation == tunnel::Encapsulation::udp ? WanProtocol::udp : WanProtocol::l2tp;
+WanProtocol TunnelControl::clear_protocol() const noexcept {
+    return options_.encapsulation == tunnel::Encapsulation::udp ? WanProtocol::udp : WanProtocol::l2tp;
 }
 
-Endpoint TunnelControl::wan_local() const {
-    const bool ports = wan_protocol() == WanProtocol::udp;
-    if (config_.esp) return {config_.esp->local, ports ? config_.esp->local_port : std::uint16_t{0}};
-    return {config_.options.local, ports ? config_.options.local_port : std::uint16_t{0}};
+std::optional<WanWay> TunnelControl::way() const {
+    if (is_protected()) {
+        if (!sas_.outbound()) return std::nullopt;
+        const EspWay& esp = sas_.outbound()->way;
+        return WanWay{esp.in_udp ? WanProtocol::udp : WanProtocol::esp, esp.local, esp.remote};
+    }
+    const bool ports = clear_protocol() == WanProtocol::udp;
+    if (options_.remote.is_unspecified() || (ports && options_.remote_port == 0)) return std::nullopt;
+    return WanWay{clear_protocol(),
+                  {options_.local, ports ? options_.local_port : std::uint16_t{0}},
+                  {options_.remote, ports ? options_.remote_port : std::uint16_t{0}}};
 }
 
-Endpoint TunnelControl::wan_remote() const {
-    const bool ports = wan_protocol() == WanProtocol::udp;
-    if (config_.esp) return {config_.esp->remote, ports ? config_.esp->remote_port : std::uint16_t{0}};
-    return {config_.options.remote, ports ? config_.options.remote_port : std::uint16_t{0}};
+std::shared_ptr<tunnel::io::WanSocket> TunnelControl::outbound_socket() const {
+    const auto leaves = way();
+    if (!leaves) return nullptr;
+    for (const auto& socket : sockets_)
+        if (socket->protocol() == leaves->protocol && socket->local() == leaves->local) return socket;
+    return nullptr;
+}
+
+std::vector<WanAddress> TunnelControl::wanted_sockets() const {
+    if (listen_on_) return *listen_on_;
+    if (config_->esp) {
+        const EspWay esp = way_of(*config_->esp);
+        return {{esp.in_udp ? WanProtocol::udp : WanProtocol::esp, esp.local}};
+    }
+    if (is_protected()) return {};
+    const bool ports = clear_protocol() == WanProtocol::udp;
+    return {{clear_protocol(), {options_.local, ports ? options_.local_port : std::uint16_t{0}}}};
 }
 
 }  // namespace isthmus::appliance

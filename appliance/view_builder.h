@@ -3,19 +3,14 @@
 
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "appliance/datapath/inbound_worker.h"
 #include "appliance/datapath/outbound_worker.h"
 #include "appliance/datapath/views.h"
-#include "appliance/session_control.h"
-#include "appliance/tunnel_control.h"
+#include "appliance/inventory.h"
 #include "base/mtu_budget.h"
 
 namespace isthmus::appliance {
-
-using Tunnels = std::vector<std::unique_ptr<TunnelControl>>;
-using Sessions = std::vector<std::unique_ptr<SessionControl>>;
 
 struct Views {
     std::shared_ptr<const OutboundView> outbound;
@@ -28,7 +23,7 @@ struct Views {
 /// Equal texts mean equal views: what is already told need not be told again.
 [[nodiscard]] std::string publication_key(const Tunnels& tunnels, const Sessions& sessions);
 
-/// What a session's frames may weigh, byte by byte.
+/// What a session's frames may weigh, byte by byte. Before keys or ids are negotiated: as they probably will be.
 [[nodiscard]] MtuBudget budget_of(const TunnelControl& tunnel, const SessionControl& session);
 
 /// Packets on their way, for the largest frames that the configuration can make: together at most datapath.packet_memory.

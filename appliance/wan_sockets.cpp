@@ -4,7 +4,7 @@ namespace isthmus::appliance {
 
 Result<std::shared_ptr<tunnel::io::WanSocket>, tunnel::io::WanSocketError> WanSockets::open(
     tunnel::io::WanProtocol protocol, const Endpoint& local) {
-    auto& known = open_[{protocol, local}];
+    auto& known = open_[WanAddress{protocol, local}];
     if (auto shared = known.lock()) return shared;
     tunnel::io::WanSocketOptions options;
     options.protocol = protocol;

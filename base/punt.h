@@ -1,12 +1,13 @@
-// Between a worker and the control thread: punted packets go up, injected packets come down.
+// From a worker up to the control thread: packets that are for the control planes (base/inject.h is the way down).
 // One ring a class, so that one class cannot starve another.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <string_view>
+#include <utility>
 
 #include "base/address.h"
 #include "base/bytes.h"
@@ -16,11 +17,24 @@
 
 namespace isthmus {
 
-enum class PuntClass : std::uint8_t { ike, l2tp_control, bpdu, arp, probe };
-inline constexpr std::size_t kPuntClassCount = 5;
+enum class PuntClass : std::uint8_t {
+    ike,
+    l2tp_control,
+    bpdu,
+    arp,
+    probe,
+    /// An authentic ESP packet came from elsewhere than its peer was known to be (RFC 7296 section 2.23): path, and
+    /// path.authenticated_by; no bytes.
+    peer_moved,
+    /// The first authentic ESP packet of an SA: path, and path.authenticated_by; no bytes.
+    first_packet,
+    /// An ESP packet of no SA: path, and the packet's first bytes from the SPI on. Rate limited; anybody can send one.
+    unknown_spi,
+};
+inline constexpr std::size_t kPuntClassCount = 8;
 [[nodiscard]] constexpr std::string_view name_of(PuntClass c) noexcept {
-    constexpr std::array<std::string_view, kPuntClassCount> kNames{"ike", "l2tp_control", "bpdu", "arp",
-                                                                   "probe"};
+    constexpr std::array<std::string_view, kPuntClassCount> kNames{
+        "ike", "l2tp_control", "bpdu", "arp", "probe", "peer_moved", "first_packet", "unknown_spi"};
     return kNames[static_cast<std::size_t>(c)];
 }
 
@@ -54,10 +68,13 @@ class PuntRings {
         slot->session = session;
         slot->path = path;
         slot->size = static_cast<std::uint16_t>(packet.size());
-        std::memcpy(slot->bytes.data(), packet.data(), packet.size());
+        std::copy(packet.begin(), packet.end(), slot->bytes.begin());
         lane.ring.publish();
+        offered_ = true;
         return true;
     }
+    /// Producer: whether anything was put in since the last call, so that the consumer is called once for many.
+    [[nodiscard]] bool take_offered() noexcept { return std::exchange(offered_, false); }
 
     /// Consumer: calls f(PuntClass, const PuntMessage&) for up to `budget` messages of each class.
     template <class F>
@@ -82,6 +99,7 @@ class PuntRings {
         Counter overflows;
     };
     std::array<Lane, kPuntClassCount> lanes_;
+    bool offered_ = false;  // the producer's own
 };
 
 }  // namespace isthmus

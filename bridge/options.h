@@ -29,6 +29,7 @@ struct BridgeOptions {
     bool multicast_snooping = false;
     std::optional<MacAddress>
         mac;  ///< else derived from the gateway's and bridge's names: stable over restarts
+    friend bool operator==(const BridgeOptions&, const BridgeOptions&) = default;
 };
 
 /// One session's TAP as a port of its bridge.

@@ -17,6 +17,16 @@ namespace isthmus::config {
 enum class LogLevel : std::uint8_t { trace, debug, info, warning, error };
 enum class LogTarget : std::uint8_t { console, journal, file };
 
+/// Where a table begins in the file. It is no part of what the table says: two that differ in it only are equal.
+struct Line {
+    std::uint32_t number = 0;
+    constexpr Line() = default;
+    explicit constexpr Line(std::uint32_t n) : number(n) {}
+    // NOLINTNEXTLINE(google-explicit-constructor)
+    constexpr operator std::uint32_t() const noexcept { return number; }
+    friend constexpr bool operator==(Line, Line) noexcept { return true; }
+};
+
 struct GatewayConfig {
     std::string name;
     std::string state_dir = "/var/lib/isthmus";
@@ -24,6 +34,7 @@ struct GatewayConfig {
     LogLevel log_level = LogLevel::info;
     LogTarget log_target = LogTarget::console;
     std::string log_file;  ///< log_target file only
+    friend bool operator==(const GatewayConfig&, const GatewayConfig&) = default;
 };
 
 /// Which library seals and opens ESP packets; automatic: the faster of those that pass their self-tests.
@@ -35,11 +46,13 @@ struct DatapathConfig {
     CipherLibrary crypto = CipherLibrary::automatic;
     std::uint32_t packet_memory = kDefaultMemory;  ///< MiB, most that both workers' packets take together
     std::uint32_t poll_microseconds = 0;  ///< how long a worker that has run dry looks again before it sleeps
+    friend bool operator==(const DatapathConfig&, const DatapathConfig&) = default;
 };
 
 struct BridgeConfig {
     bridge::BridgeOptions options;
-    std::uint32_t line = 0;  ///< of its [[bridge]]
+    Line line;  ///< of its [[bridge]]
+    friend bool operator==(const BridgeConfig&, const BridgeConfig&) = default;
 };
 
 /// ESP in UDP (RFC 3948), or as IP protocol 50 (RFC 4303).
@@ -56,6 +69,7 @@ struct EspConfig {
     std::uint32_t keepalive_seconds = 20;  ///< NAT keepalives, encapsulation udp only; 0: none
     crypto::esp::SaOptions out;
     crypto::esp::SaOptions in;
+    friend bool operator==(const EspConfig&, const EspConfig&) = default;
 };
 
 struct TunnelConfig {
@@ -64,7 +78,11 @@ struct TunnelConfig {
     std::optional<std::uint32_t>
         path_mtu;                  ///< bytes; else the MTU of the interface that holds the local address
     std::optional<EspConfig> esp;  ///< nullopt: in the clear, asked for by name
-    std::uint32_t line = 0;        ///< of its [[tunnel]]
+    Line line;                     ///< of its [[tunnel]]
+
+    /// False only if asked for by name. While true, nothing of the tunnel is sent or taken without ESP.
+    [[nodiscard]] bool is_protected() const noexcept { return esp.has_value(); }
+    friend bool operator==(const TunnelConfig&, const TunnelConfig&) = default;
 };
 
 struct SessionConfig {
@@ -78,7 +96,8 @@ struct SessionConfig {
     std::optional<std::string> redundancy;     ///< group: ways to the same place, of which one forwards
     /// Not the first of its redundancy group: stays blocked, since nothing elects another forwarder yet.
     bool standby = false;
-    std::uint32_t line = 0;  ///< of its [[session]]
+    Line line;  ///< of its [[session]]
+    friend bool operator==(const SessionConfig&, const SessionConfig&) = default;
 };
 
 struct Configuration {

@@ -48,7 +48,7 @@ void warn_of_idle_keys(const Section& section) {
 
 BridgeConfig read_bridge(const Section& section) {
     BridgeConfig out;
-    out.line = section.line();
+    out.line = Line(section.line());
     bridge::BridgeOptions& options = out.options;
     options.name = read_interface_name(section, "name").value_or("");
     options.ownership = section.choice<Ownership>("ownership", kOwnerships).value_or(options.ownership);

@@ -169,7 +169,7 @@ std::string interface_for(std::string_view session) {
 
 SessionConfig read_session(const Section& section, const Names& names) {
     SessionConfig out;
-    out.line = section.line();
+    out.line = Line(section.line());
     out.name = read_label(section, "name").value_or("");
     out.tunnel = resolve(section, "tunnel", names.tunnels);
     out.bridge = resolve(section, "bridge", names.bridges);

@@ -75,7 +75,7 @@ void read_protection(const Section& section, const Environment& environment, Tun
 void read_tunnel(const Section& section, const Environment& environment, Draft& draft) {
     TunnelConfig out;
     TunnelSections sections{section, std::nullopt, std::nullopt, std::nullopt};
-    out.line = section.line();
+    out.line = Line(section.line());
     out.name = read_label(section, "name").value_or("");
     out.options.encapsulation =
         section.choice<Encapsulation>("encapsulation", kEncapsulations).value_or(Encapsulation::udp);

@@ -46,6 +46,7 @@ struct AdmissionOptions {
     MacLimits macs;
     /// Everything but the drop: storm limits, MAC limits, gateway isolation and verdicts are counted, and what they would drop passes.
     bool observe = false;
+    friend bool operator==(const AdmissionOptions&, const AdmissionOptions&) = default;
 };
 
 }  // namespace isthmus::stp_guard

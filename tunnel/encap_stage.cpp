@@ -21,6 +21,8 @@ void EncapStage::process(PacketBatch& batch, TimePoint) noexcept {
 }
 
 DropReason EncapStage::encapsulate(PacketBuffer& packet) noexcept {
+    const PacketMeta& meta = packet.meta;
+    if (meta.control && meta.session == kNoSession && meta.next_header != 0) return DropReason::none;
     const SessionRow* session = table_->by_index(packet.meta.session);
     if (session == nullptr || !session->up) return DropReason::session_down;
     const TunnelRow& tunnel = *session->tunnel;

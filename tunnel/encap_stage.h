@@ -11,8 +11,8 @@
 namespace isthmus::tunnel {
 
 /// In: frames with meta.session. Out: L2TPv3 messages with meta.tunnel, meta.next_header (17: a UDP header is
-/// still to come; 115) and meta.traffic_class. Control traffic (meta.control) moves to the front of the
-/// batch. Drops: session_down, malformed_frame, vlan_not_allowed, untagged_not_allowed, l2tp_missing_tag,
+/// still to come; 115) and meta.traffic_class. Control messages (meta.control, no session, and all that comes
+/// out of here set already) pass as they are. Control traffic moves to the front of the batch. Drops: session_down, malformed_frame, vlan_not_allowed, untagged_not_allowed, l2tp_missing_tag,
 /// exceeds_path_mtu.
 class EncapStage final : public Stage {
   public:

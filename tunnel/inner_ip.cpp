@@ -141,7 +141,7 @@ void InnerIpDecapStage::process(PacketBatch& batch, TimePoint) noexcept {
         const bool is_ip =
             packet.meta.next_header == kIpProtocolIpv4 || packet.meta.next_header == kIpProtocolIpv6;
         const InnerIp* ip = find(*table_, packet.meta.tunnel);
-        if (ip == nullptr && !is_ip) continue;
+        if (!is_ip && (ip == nullptr || !ip->always)) continue;
         packet.meta.drop = ip != nullptr && is_ip ? remove_header(packet, *ip) : DropReason::inner_protocol;
     }
 }

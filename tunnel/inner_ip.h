@@ -60,6 +60,9 @@ struct InnerIpHeader {
 struct InnerIp {
     IpAddress local;
     IpAddress remote;
+    /// False while some SAs of the tunnel are in transport mode: on receipt a packet without the header passes as it is.
+    /// Whoever opens it knows which SA may carry what.
+    bool always = true;
 };
 
 /// By TunnelIndex; nullopt: not a tunnel in tunnel mode.
@@ -85,8 +88,8 @@ class InnerIpEncapStage final : public Stage {
 /// Checks and removes the header of packets of tunnels in the table, and bytes behind its length. meta.next_header becomes
 /// the inner protocol, meta.traffic_class the inner DSCP with both headers' ECN combined (RFC 6040 section 4.2).
 /// Packets outside ESP, and those of other tunnels with a next header other than 4 and 41, pass as they are.
-/// Drops: inner_ip_malformed (the header, or not the tunnel's addresses), inner_protocol (not IP on a tunnel in tunnel
-/// mode, IP on any other, neither UDP nor 115 inside), ecn_congestion.
+/// Drops: inner_ip_malformed (the header, or not the tunnel's addresses), inner_protocol (not IP on a tunnel always in
+/// tunnel mode, IP on any not in the table, neither UDP nor 115 inside), ecn_congestion.
 class InnerIpDecapStage final : public Stage {
   public:
     explicit InnerIpDecapStage(std::shared_ptr<const InnerIpTable> table) { set_tunnels(std::move(table)); }

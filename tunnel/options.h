@@ -46,6 +46,7 @@ struct SessionOptions {
     /// One-VLAN session: on our side frames carry this 802.1Q tag. On the wire they carry none (ethernet) or
     /// one whose VID each receiver replaces by its own (ethernet_vlan).
     std::optional<VlanId> access_vlan;
+    friend bool operator==(const SessionOptions&, const SessionOptions&) = default;
 };
 
 /// How outer DSCP is chosen for data.
@@ -68,6 +69,7 @@ struct TunnelOptions {
     DscpPolicy dscp = DscpPolicy::none;
     EcnMode ecn = EcnMode::normal;
     std::uint8_t control_dscp = 48;  ///< CS6: routing and control (RFC 4594 section 3.1)
+    friend bool operator==(const TunnelOptions&, const TunnelOptions&) = default;
 };
 
 }  // namespace isthmus::tunnel

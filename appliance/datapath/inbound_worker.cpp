@@ -15,14 +15,16 @@ constexpr int kCallsPerTurn = 4;
 }  // namespace
 
 Result<std::unique_ptr<InboundWorker>, std::string> InboundWorker::make(InboundMemory memory,
-                                                                        stp_guard::KnownHosts& hosts) {
-    std::unique_ptr<InboundWorker> worker(new InboundWorker(memory));
+                                                                        stp_guard::KnownHosts& hosts,
+                                                                        Doorbell& bell) {
+    std::unique_ptr<InboundWorker> worker(new InboundWorker(memory, bell));
     if (auto built = worker->build_pipelines(hosts); !built) return Unexpected(built.error());
     return worker;
 }
 
-InboundWorker::InboundWorker(InboundMemory memory)
+InboundWorker::InboundWorker(InboundMemory memory, Doorbell& bell)
     : blocks_(tunnel::io::WanReceiver::kRunBlockSize, memory.blocks),
+      bell_(bell),
       coalescer_(std::make_unique<tunnel::Coalescer>(tunnel::CoalesceOptions{})) {
     events_.add(thread_.wakeup().fd(), kWakeupKey);
 }
@@ -34,7 +36,7 @@ Result<void, std::string> InboundWorker::build_pipelines(stp_guard::KnownHosts& 
         Lane& lane = lanes_[i];
         std::vector<std::unique_ptr<Stage>> stages;
         if (i == 1) {
-            auto open = std::make_unique<crypto::esp::OpenStage>();
+            auto open = std::make_unique<crypto::esp::OpenStage>(&punted_);
             auto inner_ip =
                 std::make_unique<tunnel::InnerIpDecapStage>(std::make_shared<tunnel::InnerIpTable>());
             auto inner_udp =
@@ -67,8 +69,11 @@ Result<void, std::string> InboundWorker::build_pipelines(stp_guard::KnownHosts& 
 void InboundWorker::run() {
     run_until_stopped(
         thread_, events_, patience_, boot_now,
-        [this](std::uint32_t wan, TimePoint now) { return receive(wan, now); }, [](TimePoint) {},
-        [this] {
+        [this](std::uint32_t wan, TimePoint now) { return receive(wan, now); },
+        [this](TimePoint) {
+            if (punted_.take_offered()) bell_.ring();
+        },
+        [this](TimePoint) {
             if (auto view = view_.take_if_new()) adopt(std::move(view));
         });
 }

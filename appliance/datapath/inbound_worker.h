@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "appliance/datapath/doorbell.h"
 #include "appliance/datapath/published.h"
 #include "appliance/datapath/views.h"
 #include "appliance/datapath/worker_thread.h"
@@ -25,9 +26,10 @@ struct InboundMemory {
 
 class InboundWorker {
   public:
-    /// `hosts` outlives the worker. Error: a sentence, if a pipeline cannot be built.
+    /// `hosts` and `bell`, rung when something was punted, outlive the worker. Error: a sentence, if a pipeline cannot be
+    /// built.
     [[nodiscard]] static Result<std::unique_ptr<InboundWorker>, std::string> make(
-        InboundMemory memory, stp_guard::KnownHosts& hosts);
+        InboundMemory memory, stp_guard::KnownHosts& hosts, Doorbell& bell);
     ~InboundWorker() { stop(); }
 
     void start(Patience patience = {}) {
@@ -78,7 +80,7 @@ class InboundWorker {
         InboundWorker& worker_;
     };
 
-    explicit InboundWorker(InboundMemory memory);
+    InboundWorker(InboundMemory memory, Doorbell& bell);
     [[nodiscard]] Result<void, std::string> build_pipelines(stp_guard::KnownHosts& hosts);
 
     void run();
@@ -91,6 +93,7 @@ class InboundWorker {
     PacketPool blocks_;
     DropLedger ledger_;
     PuntRings punted_;
+    Doorbell& bell_;
     Published<InboundView> view_;
     std::shared_ptr<const InboundView> current_;
 

@@ -22,18 +22,21 @@ Overhead OutboundWorker::room_needed() {
 }
 
 Result<std::unique_ptr<OutboundWorker>, std::string> OutboundWorker::make(OutboundMemory memory,
-                                                                          stp_guard::KnownHosts& hosts) {
+                                                                          stp_guard::KnownHosts& hosts,
+                                                                          Doorbell& bell) {
     const Overhead room = room_needed();
-    std::unique_ptr<OutboundWorker> worker(new OutboundWorker(memory, room));
+    std::unique_ptr<OutboundWorker> worker(new OutboundWorker(memory, room, bell));
     if (auto built = worker->build_pipelines(room, hosts); !built) return Unexpected(built.error());
     return worker;
 }
 
-OutboundWorker::OutboundWorker(OutboundMemory memory, Overhead room)
+OutboundWorker::OutboundWorker(OutboundMemory memory, Overhead room, Doorbell& bell)
     : room_(room),
       slots_(room.head + memory.largest_frame + room.tail, memory.slots),
       // A large frame begins where a slot's would and runs over into the block: see Tap::read().
       large_(2 * room.head + memory.largest_frame + bridge::Tap::kMaxFrame + room.tail, memory.large_blocks),
+      bell_(bell),
+      largest_frame_(memory.largest_frame),
       segmenter_(slots_, room.head, room.tail) {
     events_.add(thread_.wakeup().fd(), kWakeupKey);
 }
@@ -85,12 +88,14 @@ void OutboundWorker::run() {
         [this](std::uint32_t port, TimePoint now) { return read_port(port, now); },
         [this](TimePoint now) {
             process_front(now);
-            flush(clear_, now);
-            flush(protected_, now);
+            flush_lanes(now);
+            if (punted_.take_offered()) bell_.ring();
         },
-        [this] {
+        [this](TimePoint now) {
             if (auto view = view_.take_if_new()) adopt(std::move(view));
+            take_injected(now);
         });
+    take_injected(boot_now());  // the last words to our peers
     slot_ = PacketBuffer();
     block_ = PacketBuffer();
 }
@@ -154,8 +159,7 @@ bool OutboundWorker::read_port(std::size_t port, TimePoint now) {
             process_front(now);
             // Frames that wait in the lanes hold slots too.
             if (!arm_buffers()) {
-                flush(clear_, now);
-                flush(protected_, now);
+                flush_lanes(now);
                 if (!arm_buffers()) return true;
             }
         }
@@ -205,13 +209,63 @@ void OutboundWorker::segment(PacketBuffer frame, Lane& lane, TimePoint now) {
         segmenter_.fill(lane.batch);
         if (segmenter_.busy() && lane.batch.size() == before) {
             // No slot: those of this lane come back when it is sent; those of the other one may be all.
-            flush(clear_, now);
-            flush(protected_, now);
+            flush_lanes(now);
             if (slots_.available() > 0) continue;
             ledger_.count(DropReason::no_buffer, meta.tunnel, meta.session);
             segmenter_.abandon();
         }
     }
+}
+
+bool OutboundWorker::inject(InjectClass c, TunnelIndex tunnel, SessionIndex session, Bytes packet) noexcept {
+    if (packet.size() > largest_frame_ || !injected_.offer(c, tunnel, session, packet)) return false;
+    thread_.wakeup().signal();
+    return true;
+}
+
+void OutboundWorker::take_injected(TimePoint now) {
+    injected_.drain(InjectRings::kDepth, [&](InjectClass c, const InjectMessage& message) {
+        // What was published before this was injected has to be known before it is sent.
+        if (auto view = view_.take_if_new()) adopt(std::move(view));
+        send_injected(c, message, now);
+    });
+    flush_lanes(now);
+}
+
+void OutboundWorker::send_injected(InjectClass c, const InjectMessage& message, TimePoint now) {
+    const std::size_t tunnel = raw(message.tunnel);
+    const bool is_message = c == InjectClass::l2tp_control;
+    if (!current_ || tunnel >= current_->tunnels.size()) {
+        ledger_.count(DropReason::session_down, message.tunnel, message.session);
+        return;
+    }
+    auto packet = slot_for_injected(now);
+    if (!packet) {
+        ledger_.count(DropReason::no_buffer, message.tunnel, message.session);
+        return;
+    }
+    std::ranges::copy(message.data(), packet->append(message.size).begin());
+    packet->meta.tunnel = message.tunnel;
+    packet->meta.session = message.session;
+    packet->meta.control = true;
+    if (is_message) {
+        packet->meta.session = kNoSession;
+        packet->meta.next_header = current_->tunnels[tunnel].l2tp_next_header;
+        packet->meta.traffic_class = current_->tunnels[tunnel].control_traffic_class;
+    }
+    Lane& lane = lane_of(message.tunnel);
+    if (lane.batch.room() == 0) flush(lane, now);
+    lane.batch.push(std::move(*packet));
+}
+
+std::optional<PacketBuffer> OutboundWorker::slot_for_injected(TimePoint now) {
+    if (slots_.available() == 0) flush_lanes(now);
+    return slots_.allocate(room_.head);
+}
+
+void OutboundWorker::flush_lanes(TimePoint now) {
+    flush(clear_, now);
+    flush(protected_, now);
 }
 
 void OutboundWorker::flush(Lane& lane, TimePoint now) {

@@ -8,9 +8,11 @@
 #include <string>
 #include <vector>
 
+#include "appliance/datapath/doorbell.h"
 #include "appliance/datapath/published.h"
 #include "appliance/datapath/views.h"
 #include "appliance/datapath/worker_thread.h"
+#include "base/inject.h"
 #include "base/punt.h"
 #include "tunnel/encap_stage.h"
 #include "tunnel/io/wan_sender.h"
@@ -27,9 +29,10 @@ struct OutboundMemory {
 
 class OutboundWorker {
   public:
-    /// `hosts` outlives the worker. Error: a sentence, if the stages need more room than buffers have.
+    /// `hosts` and `bell`, rung when something was punted, outlive the worker. Error: a sentence, if the stages need more
+    /// room than buffers have.
     [[nodiscard]] static Result<std::unique_ptr<OutboundWorker>, std::string> make(
-        OutboundMemory memory, stp_guard::KnownHosts& hosts);
+        OutboundMemory memory, stp_guard::KnownHosts& hosts, Doorbell& bell);
     ~OutboundWorker() { stop(); }
 
     void start(Patience patience = {}) {
@@ -45,6 +48,11 @@ class OutboundWorker {
     }
     /// Copies of what the guard wants to see of the LAN side: BPDUs.
     [[nodiscard]] PuntRings& punted() noexcept { return punted_; }
+    /// Sends a packet of the control planes, in order behind what was published before: l2tp_control to a tunnel's peer,
+    /// sealed if the tunnel is protected; the others as frames of a session that no admission looks at. False: no room in
+    /// that class, or larger than this worker carries.
+    [[nodiscard]] bool inject(InjectClass c, TunnelIndex tunnel, SessionIndex session, Bytes packet) noexcept;
+    [[nodiscard]] const InjectRings& injected() const noexcept { return injected_; }
     [[nodiscard]] const DropLedger& drops() const noexcept { return ledger_; }
     [[nodiscard]] const stp_guard::AdmissionCounters& admission() const noexcept {
         return admission_->counters();
@@ -75,7 +83,7 @@ class OutboundWorker {
         bool fulfilled = false;  ///< in the turn before
     };
 
-    OutboundWorker(OutboundMemory memory, Overhead room);
+    OutboundWorker(OutboundMemory memory, Overhead room, Doorbell& bell);
     [[nodiscard]] static Overhead room_needed();
     [[nodiscard]] Result<void, std::string> build_pipelines(Overhead room, stp_guard::KnownHosts& hosts);
 
@@ -86,6 +94,10 @@ class OutboundWorker {
     [[nodiscard]] bool arm_buffers();
     void process_front(TimePoint now);
     void segment(PacketBuffer frame, Lane& lane, TimePoint now);
+    void take_injected(TimePoint now);
+    void send_injected(InjectClass c, const InjectMessage& message, TimePoint now);
+    [[nodiscard]] std::optional<PacketBuffer> slot_for_injected(TimePoint now);
+    void flush_lanes(TimePoint now);
     void flush(Lane& lane, TimePoint now);
     void send(PacketBatch& batch);
     [[nodiscard]] tunnel::io::WanSender* sender_of(const PacketBuffer& packet) noexcept;
@@ -96,6 +108,9 @@ class OutboundWorker {
     PacketPool large_;
     DropLedger ledger_;
     PuntRings punted_;
+    Doorbell& bell_;
+    InjectRings injected_;
+    std::size_t largest_frame_;
     Published<OutboundView> view_;
     std::shared_ptr<const OutboundView> current_;
 

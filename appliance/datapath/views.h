@@ -24,7 +24,7 @@ namespace isthmus::appliance {
 struct CommonView {
     std::shared_ptr<const tunnel::SessionTable> sessions;    ///< never null
     std::shared_ptr<const tunnel::InnerUdpTable> inner_udp;  ///< never null
-    std::shared_ptr<const tunnel::InnerIpTable> inner_ip;    ///< never null
+    std::shared_ptr<const tunnel::InnerIpTable> inner_ip;    ///< of this direction, never null
     std::shared_ptr<const stp_guard::AdmissionTable> admission;
     std::shared_ptr<const tunnel::MssClampStage::Table> mss_limits;
     std::vector<TrafficCounters*> tunnel_drops;            ///< of this direction, by TunnelIndex
@@ -49,6 +49,8 @@ struct WanPort {
 struct TunnelWay {
     std::optional<std::size_t> wan;  ///< index into OutboundView::wan
     bool is_protected = true;
+    std::uint8_t l2tp_next_header = 0;       ///< of control messages: 17 or 115
+    std::uint8_t control_traffic_class = 0;  ///< DSCP and ECN of control messages
 };
 
 /// LAN to WAN.

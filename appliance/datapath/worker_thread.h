@@ -86,7 +86,7 @@ struct Patience {
 inline constexpr int kTurnsWithoutAsking = 8;
 
 /// A worker's life: sleeps until something is readable (after `patience`), calls on_ready(key, now) for each descriptor,
-/// on_batch(now) once for all of them, and on_wakeup() after that if control called: what it changes is not under the feet
+/// on_batch(now) once for all of them, and on_wakeup(now) after that if control called: what it changes is not under the feet
 /// of keys that were polled before. on_ready says whether more may wait: then it is called again without asking the
 /// kernel which descriptors are readable.
 template <class Now, class OnReady, class OnBatch, class OnWakeup>
@@ -118,7 +118,7 @@ void run_until_stopped(WorkerThread& thread, EventSet& events, Patience patience
         }
         on_batch(now);
         if (!called) continue;
-        on_wakeup();
+        on_wakeup(now);
         again.clear();  // keys may mean other descriptors now
     }
 }

@@ -31,6 +31,8 @@
 namespace isthmus::crypto::esp {
 
 inline constexpr std::uint32_t kLastReservedSpi = 255;
+inline constexpr std::uint8_t kNextHeaderIpv4 = 4;
+inline constexpr std::uint8_t kNextHeaderIpv6 = 41;
 inline constexpr std::uint8_t kNextHeaderDummy = 59;  ///< RFC 4303 section 2.6
 
 struct Header {

@@ -4,12 +4,14 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
 #include "base/counters.h"
 #include "base/packet_buffer.h"
 #include "base/result.h"
+#include "base/time.h"
 #include "crypto/esp/job_scratch.h"
 #include "crypto/esp/options.h"
 #include "crypto/esp/replay_window.h"
@@ -26,6 +28,17 @@ class InboundSa {
     /// dropped packet is undefined.
     void open(std::span<PacketBuffer* const> packets, JobScratch& scratch) noexcept;
 
+    /// Whoever opens says when something new came.
+    void note_heard(TimePoint now) noexcept {
+        heard_.store(now.time_since_epoch().count(), std::memory_order_relaxed);
+    }
+    /// True at most once in `interval`.
+    [[nodiscard]] bool may_report(TimePoint now, Duration interval) noexcept {
+        if (now < next_report_) return false;
+        next_report_ = now + interval;
+        return true;
+    }
+
     [[nodiscard]] Spi spi() const noexcept { return spi_; }
     [[nodiscard]] Suite suite() const noexcept { return suite_; }
     [[nodiscard]] bool extended_sequence() const noexcept { return extended_; }
@@ -37,6 +50,12 @@ class InboundSa {
     /// The largest sequence number that was authentic.
     [[nodiscard]] std::uint64_t highest_sequence() const noexcept {
         return highest_.load(std::memory_order_relaxed);
+    }
+    /// When the last authentic packet with a new highest number came; nullopt: none yet.
+    [[nodiscard]] std::optional<TimePoint> last_heard() const noexcept {
+        const auto heard = heard_.load(std::memory_order_relaxed);
+        if (heard == kNever) return std::nullopt;
+        return TimePoint(Duration(heard));
     }
     /// Two threads opened at once: a bug; the SA is dead and every packet is dropped as esp_internal.
     [[nodiscard]] bool stopped_by_bug() const noexcept { return stopped_.load(std::memory_order_relaxed); }
@@ -68,6 +87,9 @@ class InboundSa {
     std::unique_ptr<PacketCipher> cipher_;
     ReplayWindow window_;
 
+    static constexpr Duration::rep kNever = INT64_MIN;
+    std::atomic<Duration::rep> heard_{kNever};
+    TimePoint next_report_{};  // the worker's own
     std::atomic<std::uint64_t> highest_;
     std::atomic<bool> expired_{false};
     std::atomic<bool> stopped_{false};

@@ -46,6 +46,7 @@ struct SaOptions {
     SecretBytes key;                                     ///< key_size(suite) bytes
     bool extended_sequence = true;                       ///< 64-bit sequence numbers (RFC 4303 section 2.2.1)
     std::uint32_t replay_window = kDefaultReplayWindow;  ///< packets; inbound only; a multiple of 64
+    friend bool operator==(const SaOptions&, const SaOptions&) = default;
 };
 
 }  // namespace isthmus::crypto::esp

@@ -46,6 +46,17 @@ TEST_CASE("a flood of one class overflows into its own counter and starves no ot
     CHECK(ike == 1);
 }
 
+TEST_CASE("a worker is told once that it has put in something, however much it was") {
+    const auto rings = std::make_unique<PuntRings>();
+    CHECK_FALSE(rings->take_offered());
+    CHECK(rings->offer(PuntClass::ike, kNoTunnel, kNoSession, {}, packet(1)));
+    CHECK(rings->offer(PuntClass::bpdu, kNoTunnel, kNoSession, {}, packet(1)));
+    CHECK(rings->take_offered());
+    CHECK_FALSE(rings->take_offered());
+    CHECK_FALSE(rings->offer(PuntClass::bpdu, kNoTunnel, kNoSession, {}, packet(1, 5000)));
+    CHECK_FALSE(rings->take_offered());
+}
+
 TEST_CASE("a packet too large to punt is counted, not cut") {
     PuntRings rings;
     CHECK(rings.offer(PuntClass::bpdu, kNoTunnel, kNoSession, {}, packet(1, PuntMessage::kMaxSize)));

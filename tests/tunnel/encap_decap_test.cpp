@@ -413,6 +413,22 @@ TEST_CASE("control goes ahead of data, with the control class, and gets the firs
     }
 }
 
+TEST_CASE("a control message that control has put between the frames passes as it is, ahead of them") {
+    Sender a(table({tunnel_entry()}, {session_entry()}));
+    a.frame_for(0, frame(60, 1));
+    const Octets message = hex("c803 0014 00000001 0000 0000 8008 0000 0000 0006");
+    PacketMeta& meta = a.add(message).meta;
+    meta.control = true;
+    meta.tunnel = TunnelIndex{0};
+    meta.next_header = kIpProtocolUdp;
+    meta.traffic_class = 48 << 2;
+    a.run();
+    REQUIRE(a.batch.size() == 2);
+    CHECK(copy(a.batch[0].data()) == message);
+    CHECK(a.batch[0].meta.next_header == kIpProtocolUdp);
+    CHECK(a.batch[0].meta.traffic_class == 48 << 2);
+}
+
 TEST_CASE("a congestion mark of the outer header that the frame cannot carry is a drop of its own") {
     Receiver a(table({tunnel_entry()}, {session_entry()}));
     a.arrive(hex("00030000 a1b2c3d4") + frame()).meta.traffic_class = 3;

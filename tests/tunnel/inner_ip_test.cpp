@@ -160,3 +160,12 @@ TEST_CASE("transport and tunnel mode do not take each other's packets; those fro
     CHECK(encap.run(kPayload, 115, 0, TunnelIndex{0}) == DropReason::none);
     CHECK(encap.bytes() == kPayload);
 }
+
+TEST_CASE("while a tunnel has SAs of both modes, packets with and without the header pass") {
+    InnerIp either{addresses_of(false).remote, addresses_of(false).local, false};
+    Decap decap(either);
+    CHECK(decap.run(kPayload, 115) == DropReason::none);
+    CHECK(decap.bytes() == kPayload);
+    CHECK(decap.run(sent(false), kIpProtocolIpv4) == DropReason::none);
+    CHECK(decap.bytes() == kPayload);
+}

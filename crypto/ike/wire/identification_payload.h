@@ -40,7 +40,7 @@ struct IdInitiatorPayload {
 
     [[nodiscard]] static Result<IdInitiatorPayload, std::string> parse(Bytes body) {
         return Identification::parse(body).transform(
-            [](Identification&& id) { return IdInitiatorPayload{std::move(id)}; });
+            [](Identification&& parsed) { return IdInitiatorPayload{std::move(parsed)}; });
     }
     void emit(ByteWriter& out) const { id.emit(out); }
     friend bool operator==(const IdInitiatorPayload&, const IdInitiatorPayload&) = default;
@@ -52,7 +52,7 @@ struct IdResponderPayload {
 
     [[nodiscard]] static Result<IdResponderPayload, std::string> parse(Bytes body) {
         return Identification::parse(body).transform(
-            [](Identification&& id) { return IdResponderPayload{std::move(id)}; });
+            [](Identification&& parsed) { return IdResponderPayload{std::move(parsed)}; });
     }
     void emit(ByteWriter& out) const { id.emit(out); }
     friend bool operator==(const IdResponderPayload&, const IdResponderPayload&) = default;

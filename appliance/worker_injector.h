@@ -1,0 +1,33 @@
+// The injector of a running gateway.
+#pragma once
+
+#include <functional>
+
+#include "appliance/injector.h"
+#include "appliance/inventory.h"
+#include "appliance/workers.h"
+
+namespace isthmus::appliance {
+
+class WorkerInjector final : public Injector {
+  public:
+    /// `publish` tells the workers first what control has changed, so that a message meets the keys and the peer that it
+    /// was made for. All outlive this.
+    WorkerInjector(Workers& workers, const Tunnels& tunnels, const Sessions& sessions,
+                   std::function<void()> publish)
+        : workers_(workers), tunnels_(tunnels), sessions_(sessions), publish_(std::move(publish)) {}
+
+    bool l2tp_message(TunnelIndex tunnel, Bytes message) override;
+    bool frame_to_tunnel(InjectClass c, SessionIndex session, Bytes frame) override;
+    [[nodiscard]] DropReason frame_to_lan(SessionIndex session, Bytes frame) override;
+    [[nodiscard]] DropReason datagram(const tunnel::io::WanSocket& socket, const Endpoint& to, Bytes bytes,
+                                      std::uint8_t traffic_class) override;
+
+  private:
+    Workers& workers_;
+    const Tunnels& tunnels_;
+    const Sessions& sessions_;
+    std::function<void()> publish_;
+};
+
+}  // namespace isthmus::appliance

@@ -1,0 +1,53 @@
+// The two workers and what they share.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "appliance/datapath/doorbell.h"
+#include "appliance/datapath/inbound_worker.h"
+#include "appliance/datapath/outbound_worker.h"
+#include "appliance/inventory.h"
+#include "base/rng.h"
+#include "stp-guard/host_table.h"
+
+namespace isthmus::appliance {
+
+/// Memory for packets, fixed when the workers are made.
+struct WorkerMemory {
+    OutboundMemory outbound;
+    InboundMemory inbound;
+};
+
+class Workers {
+  public:
+    /// Error: a sentence.
+    [[nodiscard]] static Result<std::unique_ptr<Workers>, std::string> make(const WorkerMemory& memory,
+                                                                            Rng& rng);
+
+    void start(Patience patience = {});
+    /// What was injected before goes out first.
+    void stop();
+    /// Tells the workers what has changed since the last call, if anything. Error: a sentence; they keep what they have.
+    [[nodiscard]] Result<void, std::string> publish(const Tunnels& tunnels, const Sessions& sessions);
+
+    [[nodiscard]] OutboundWorker& outbound() noexcept { return *outbound_; }
+    [[nodiscard]] InboundWorker& inbound() noexcept { return *inbound_; }
+    [[nodiscard]] const OutboundWorker& outbound() const noexcept { return *outbound_; }
+    [[nodiscard]] const InboundWorker& inbound() const noexcept { return *inbound_; }
+    /// Rung when either has punted something.
+    [[nodiscard]] Doorbell& bell() noexcept { return bell_; }
+    [[nodiscard]] const WorkerMemory& memory() const noexcept { return memory_; }
+
+  private:
+    Workers(const WorkerMemory& memory, Rng& rng) : memory_(memory), hosts_(rng.u64()) {}
+
+    WorkerMemory memory_;
+    Doorbell bell_;
+    stp_guard::KnownHosts hosts_;
+    std::unique_ptr<OutboundWorker> outbound_;
+    std::unique_ptr<InboundWorker> inbound_;
+    std::string published_;  ///< what the workers were told, to see whether it changed
+};
+
+}  // namespace isthmus::appliance
