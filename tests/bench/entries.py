@@ -67,10 +67,11 @@ class Isthmus(Entry):
     """Static keys, L2TPv3 over UDP inside ESP-in-UDP; the session carries the port as it is."""
     name = "isthmus"
 
-    def __init__(self, programs, suite="aes-256-gcm", extra_gateway="", extra_tunnel=""):
+    def __init__(self, programs, suite="aes-256-gcm", extra_gateway="", extra_tunnel="", variant="", datapath=""):
         self.programs, self.suite = programs, suite
-        self.extra_gateway, self.extra_tunnel = extra_gateway, extra_tunnel
-        self.what = f"isthmusd, L2TPv3 over UDP in ESP in UDP, {suite}"
+        self.extra_gateway, self.extra_tunnel, self.datapath = extra_gateway, extra_tunnel, datapath
+        self.name = "isthmus" + (f"-{variant}" if variant else "")
+        self.what = f"isthmusd, L2TPv3 over UDP in ESP in UDP, {suite}" + (f", {datapath}" if datapath else "")
 
     def version(self):
         out = subprocess.run([f"{self.programs}/isthmusd", "--version"], capture_output=True, text=True)
@@ -102,6 +103,8 @@ name = "bench-{site}"
 state_dir = "{folder}/state"
 control_socket = "{folder}/isthmus.sock"
 {self.extra_gateway}
+[datapath]
+{self.datapath}
 '''
 
     def bridge(self):
@@ -149,6 +152,12 @@ flood_limit = 10000000
 flood_burst = 10000000
 {vlans}
 '''
+
+
+def variants(programs, suite):
+    """Ours with the other settings of [datapath]."""
+    return [Isthmus(programs, suite, variant=v, datapath=d) for v, d in (
+        ("openssl", 'crypto = "openssl"'), ("ipsec-mb", 'crypto = "ipsec-mb"'), ("poll", "poll = 50"))]
 
 
 KEY_BYTES = {"aes-128-gcm": 20, "aes-256-gcm": 36, "chacha20-poly1305": 36, "aes-128-cbc-sha256": 48, "aes-256-cbc-sha256": 64,

@@ -66,6 +66,7 @@ def parse():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--profile", default=",".join(PROFILES), help="wire, nic, local, or several with commas (all)")
     parser.add_argument("--peers", action="store_true", help="install and measure OpenVPN, fastd, tinc and SoftEther too (group speed)")
+    parser.add_argument("--variants", action="store_true", help="ours also with each cipher library, and polling (group speed)")
     parser.add_argument("--entries", help="only these entries, with commas")
     parser.add_argument("--suite", default="aes-256-gcm", help="our ESP suite")
     parser.add_argument("--gate", action="store_true", help="exit code 1 if a bar is not reached")
@@ -137,6 +138,8 @@ def group_base(group, profile, options):
 
 def group_speed(group, profile, options):
     contestants = [entries.Plain(), entries.Vxlan(), entries.Isthmus(options.programs, options.suite)]
+    if options.variants:
+        contestants += entries.variants(options.programs, options.suite)
     if options.peers:
         install(sorted({p for rival in entries.RIVALS for p in rival.packages}))
         contestants += [rival() for rival in entries.RIVALS]
