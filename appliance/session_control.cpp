@@ -32,7 +32,7 @@ void SessionControl::reconfigure(std::shared_ptr<const config::SessionConfig> co
 
 void SessionControl::take_configured() {
     options_.reset();
-    other_local_cookie_.reset();
+    also_.reset();
     if (!is_negotiated()) options_ = config_->options;
     waits_for_ = "not negotiated yet";
 }
@@ -68,10 +68,10 @@ bridge::TapPort SessionControl::tap_port() const {
 }
 
 void SessionControl::set_negotiated(const tunnel::SessionOptions& options, std::uint32_t incarnation,
-                                    std::optional<tunnel::Cookie> other_local_cookie) {
+                                    std::optional<Also> also) {
     options_ = options;
     incarnation_ = incarnation;
-    other_local_cookie_ = other_local_cookie;
+    also_ = also;
     ++revision_;
 }
 
@@ -79,7 +79,7 @@ void SessionControl::clear_negotiated(std::string reason) {
     waits_for_ = std::move(reason);
     if (!options_) return;
     options_.reset();
-    other_local_cookie_.reset();
+    also_.reset();
     ++revision_;
 }
 

@@ -38,10 +38,15 @@ class SessionControl {
     [[nodiscard]] bridge::TapPort tap_port() const;
 
     // Control planes:
+    /// A second local Session ID and cookie, received too while they are being changed.
+    struct Also {
+        SessionId local_id{};
+        tunnel::Cookie local_cookie;
+    };
     /// Ids, cookies and sequencing as agreed with the peer. `incarnation`: another number for each set-up with the same
-    /// ids. `other_local_cookie` is accepted too, while cookies are being changed.
+    /// ids.
     void set_negotiated(const tunnel::SessionOptions& options, std::uint32_t incarnation,
-                        std::optional<tunnel::Cookie> other_local_cookie = {});
+                        std::optional<Also> also = {});
     /// Nothing is agreed (any more); the reason is shown while it waits.
     void clear_negotiated(std::string reason);
     /// Keeps frames from crossing for a reason of `who` (a control plane's name): the peer's circuit is down, the data
@@ -56,9 +61,7 @@ class SessionControl {
     [[nodiscard]] const tunnel::SessionOptions& options_or_wish() const noexcept {
         return options_ ? *options_ : config_->options;
     }
-    [[nodiscard]] const std::optional<tunnel::Cookie>& other_local_cookie() const noexcept {
-        return other_local_cookie_;
-    }
+    [[nodiscard]] const std::optional<Also>& also_accepted() const noexcept { return also_; }
     [[nodiscard]] bool is_negotiated() const noexcept { return raw(config_->options.local_id) == 0; }
     [[nodiscard]] std::uint32_t incarnation() const noexcept { return incarnation_; }
     [[nodiscard]] const config::SessionConfig& config() const noexcept { return *config_; }
@@ -86,7 +89,7 @@ class SessionControl {
     SessionIndex index_;
     std::uint32_t incarnation_;
     std::optional<tunnel::SessionOptions> options_;
-    std::optional<tunnel::Cookie> other_local_cookie_;
+    std::optional<Also> also_;
     std::string waits_for_ = "not negotiated yet";
     std::map<std::string, Condition> holds_;
     std::shared_ptr<bridge::Tap> tap_;

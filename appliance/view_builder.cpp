@@ -50,7 +50,11 @@ Result<std::shared_ptr<const tunnel::SessionTable>, std::string> session_table(c
         entry.index = s.index();
         entry.tunnel = s.tunnel();
         entry.options = *s.options();
-        entry.other_local_cookie = s.other_local_cookie();
+        if (s.also_accepted()) {
+            if (s.also_accepted()->local_id != s.options()->local_id)
+                entry.other_local_id = s.also_accepted()->local_id;
+            entry.other_local_cookie = s.also_accepted()->local_cookie;
+        }
         entry.incarnation = s.incarnation();
         entry.max_frame = budget_of(tunnels[s.tunnel()], s).max_frame;
         entry.out = s.out.get();

@@ -44,8 +44,11 @@ struct PacketMeta {
     DropReason drop = DropReason::none;
     std::uint8_t next_header = 0;    ///< IP protocol of the data, between ESP and L2TP
     std::uint8_t traffic_class = 0;  ///< outer DSCP and ECN: to send with, or received with
-    bool control = false;            ///< ours (control message, probe, keepalive): goes ahead of data
-    const Path* path = nullptr;      ///< received packets: how they came; lives as long as the batch
+    std::uint16_t inner_source_port =
+        0;  ///< received in ESP: of the UDP header inside, which is gone already
+    std::uint16_t inner_destination_port = 0;
+    bool control = false;        ///< ours (control message, probe, keepalive): goes ahead of data
+    const Path* path = nullptr;  ///< received packets: how they came; lives as long as the batch
     Offload offload;
 };
 

@@ -69,7 +69,11 @@ DropReason DecapStage::punt(PacketBuffer& packet, Encapsulation encapsulation) n
         if (tunnel != nullptr) packet.meta.tunnel = tunnel->index;
         if (tunnel != nullptr && tunnel->is_protected) return DropReason::clear_packet_refused;
     }
-    const Path path = packet.meta.path != nullptr ? *packet.meta.path : Path{};
+    Path path = packet.meta.path != nullptr ? *packet.meta.path : Path{};
+    if (packet.meta.inner_source_port != 0) {
+        path.local.port = packet.meta.inner_destination_port;
+        path.remote.port = packet.meta.inner_source_port;
+    }
     const Bytes message = std::as_const(packet).data();
     if (!rings_.offer(PuntClass::l2tp_control, packet.meta.tunnel, kNoSession, path, message))
         return DropReason::punt_overflow;

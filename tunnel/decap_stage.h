@@ -15,7 +15,7 @@ namespace isthmus::tunnel {
 /// either meta.tunnel, set by the ESP stage to the tunnel whose SA vouches for the packet, or none and
 /// meta.path. Out: frames with meta.session and meta.tunnel; meta.traffic_class stays the outer header's.
 /// Control messages are offered to the rings as they are (over IP with their leading zero word), class
-/// l2tp_control. Drops: all l2tp_* reasons, clear_packet_refused, inner_protocol, session_down,
+/// l2tp_control; their path has the ports of the L2TP packet, inside ESP too. Drops: all l2tp_* reasons, clear_packet_refused, inner_protocol, session_down,
 /// malformed_frame, ecn_congestion, punt_overflow. meta.session is set on drops too as soon as the session is
 /// known to be this peer's.
 class DecapStage final : public Stage {

@@ -52,6 +52,8 @@ DropReason remove_header(PacketBuffer& packet, const InnerUdp& udp) noexcept {
         return DropReason::inner_udp_malformed;
     if (header.destination_port != udp.local_port) return DropReason::inner_udp_malformed;
     if (udp.remote_port != 0 && header.source_port != udp.remote_port) return DropReason::inner_udp_malformed;
+    packet.meta.inner_source_port = header.source_port;
+    packet.meta.inner_destination_port = header.destination_port;
     packet.trim_back(packet.size() - header.length);
     const auto wrong = check_checksum(udp, header.checksum, std::as_const(packet).data());
     packet.trim_front(UdpHeader::kSize);

@@ -66,7 +66,8 @@ class InnerUdpEncapStage final : public Stage {
 };
 
 /// Checks and removes the header of packets that came through ESP (meta.tunnel set) with meta.next_header 17, and bytes
-/// behind its length (ESP's traffic flow confidentiality padding, RFC 4303 section 2.7). Others pass as they are.
+/// behind its length (ESP's traffic flow confidentiality padding, RFC 4303 section 2.7); its ports stay in the meta data.
+/// Others pass as they are.
 /// Drops: inner_udp_malformed (length, ports), inner_udp_bad_checksum, inner_protocol (a tunnel without inner UDP).
 class InnerUdpDecapStage final : public Stage {
   public:

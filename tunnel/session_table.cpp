@@ -59,6 +59,7 @@ SessionRow row_of(const SessionEntry& entry, const TunnelRow& tunnel) {
     SessionRow row;
     row.index = entry.index;
     row.local_id = o.local_id;
+    row.other_local_id = entry.other_local_id.value_or(SessionId{});
     row.remote_id = o.remote_id;
     row.incarnation = entry.incarnation;
     row.tunnel = &tunnel;
@@ -122,7 +123,10 @@ Result<void, std::string> SessionTable::add_sessions(const std::vector<SessionEn
         by_index_[at] = &sessions_.back();
     }
     std::vector<SessionId> ids;
-    for (const SessionRow& row : sessions_) ids.push_back(row.local_id);
+    for (const SessionRow& row : sessions_) {
+        ids.push_back(row.local_id);
+        if (raw(row.other_local_id) != 0) ids.push_back(row.other_local_id);
+    }
     std::sort(ids.begin(), ids.end());
     const auto twice = std::adjacent_find(ids.begin(), ids.end());
     if (twice != ids.end())
@@ -131,12 +135,20 @@ Result<void, std::string> SessionTable::add_sessions(const std::vector<SessionEn
 }
 
 void SessionTable::hash_rows() {
-    slots_.resize(std::bit_ceil(sessions_.size() * 2 + 1));
+    const auto has_other = [](const SessionRow& row) { return raw(row.other_local_id) != 0; };
+    const auto others =
+        static_cast<std::size_t>(std::count_if(sessions_.begin(), sessions_.end(), has_other));
+    slots_.resize(std::bit_ceil((sessions_.size() + others) * 2 + 1));
     for (std::uint32_t i = 0; i < sessions_.size(); ++i) {
-        std::size_t at = home(sessions_[i].local_id);
-        while (raw(slots_[at].id) != 0) at = (at + 1) & (slots_.size() - 1);
-        slots_[at] = {sessions_[i].local_id, i};
+        hash(sessions_[i].local_id, i);
+        if (has_other(sessions_[i])) hash(sessions_[i].other_local_id, i);
     }
+}
+
+void SessionTable::hash(SessionId id, std::uint32_t row) {
+    std::size_t at = home(id);
+    while (raw(slots_[at].id) != 0) at = (at + 1) & (slots_.size() - 1);
+    slots_[at] = {id, row};
 }
 
 std::size_t SessionTable::home(SessionId id) const noexcept {

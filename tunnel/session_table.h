@@ -34,6 +34,8 @@ struct SessionEntry {
     SessionOptions options;
     /// Also accepted on receipt, while cookies are being changed; of the same size as options.local_cookie.
     std::optional<Cookie> other_local_cookie;
+    /// Also received with, while Session IDs are being changed.
+    std::optional<SessionId> other_local_id;
     /// Largest frame that may enter the tunnel, in bytes, Ethernet header and tags included (see
     /// base/mtu_budget.h).
     std::size_t max_frame = 0xffff;
@@ -62,6 +64,7 @@ struct TunnelRow {
 struct SessionRow {
     SessionIndex index{};
     SessionId local_id{};
+    SessionId other_local_id{};  ///< 0: none
     SessionId remote_id{};
     std::uint32_t incarnation = 0;
     const TunnelRow* tunnel = nullptr;
@@ -119,6 +122,7 @@ class SessionTable {
     [[nodiscard]] Result<void, std::string> add_sessions(const std::vector<SessionEntry>& entries);
     [[nodiscard]] std::size_t home(SessionId id) const noexcept;
     void hash_rows();
+    void hash(SessionId id, std::uint32_t row);
 
     std::vector<TunnelRow> tunnels_;  ///< by remote address
     std::vector<SessionRow> sessions_;

@@ -129,6 +129,15 @@ TEST_CASE("a session without ids waits to be negotiated, says why, and is in no 
     REQUIRE(views->inbound->sessions->by_local_id(SessionId{0x77}) != nullptr);
     CHECK(views->inbound->sessions->by_local_id(SessionId{0x77})->incarnation == 5);
 
+    tunnel::SessionOptions next = agreed;
+    next.local_id = SessionId{0x99};
+    s1.set_negotiated(next, 6, appliance::SessionControl::Also{agreed.local_id, agreed.local_cookie});
+    views = appliance::build_views(inventory.tunnels, inventory.sessions);
+    REQUIRE(views);
+    const auto& table = *views->inbound->sessions;
+    CHECK(table.by_local_id(SessionId{0x99}) == table.by_index(s1.index()));
+    CHECK(table.by_local_id(SessionId{0x77}) == table.by_index(s1.index()));
+
     s1.hold("bfd", appliance::Condition{appliance::RunState::down, "data path is dead"});
     CHECK(s1.pseudowire_condition().reason == "data path is dead");
     s1.hold("bfd", std::nullopt);

@@ -413,6 +413,36 @@ TEST_CASE("control goes ahead of data, with the control class, and gets the firs
     }
 }
 
+TEST_CASE(
+    "while Session IDs are being changed a session receives with both, each under either cookie of its own") {
+    SessionEntry s = with_cookies();
+    s.other_local_id = SessionId{0xb1b2b3b4};
+    s.other_local_cookie = cookie("e1e2e3e4e5e6e7e8");
+    Receiver a(table({tunnel_entry()}, {s}));
+    CHECK(a.fate(kGood) == DropReason::none);
+    CHECK(a.fate(hex("00030000 b1b2b3b4 e1e2e3e4e5e6e7e8") + frame()) == DropReason::none);
+    CHECK(a.last_session == s.index);
+    CHECK(a.fate(hex("00030000 b1b2b3b4 0000000000000000") + frame()) == DropReason::l2tp_bad_cookie);
+    CHECK(a.fate(hex("00030000 b1b2b3b5 e1e2e3e4e5e6e7e8") + frame()) == DropReason::l2tp_unknown_session);
+}
+
+TEST_CASE("a control message through ESP is punted with the ports of its own UDP header") {
+    Receiver a(table({tunnel_entry()}, {session_entry()}));
+    PacketMeta& meta = a.arrive(hex("c8030014 00000001 0000 0000 8008 0000 0000 0006")).meta;
+    meta.tunnel = TunnelIndex{0};
+    meta.inner_source_port = 40'001;
+    meta.inner_destination_port = 1701;
+    a.run();
+    int seen = 0;
+    a.rings->drain(8, [&](PuntClass, const PuntMessage& message) {
+        ++seen;
+        CHECK(message.path.remote.port == 40'001);
+        CHECK(message.path.local.port == 1701);
+        CHECK(message.path.remote.address == a.path.remote.address);
+    });
+    CHECK(seen == 1);
+}
+
 TEST_CASE("a control message that control has put between the frames passes as it is, ahead of them") {
     Sender a(table({tunnel_entry()}, {session_entry()}));
     a.frame_for(0, frame(60, 1));
