@@ -55,6 +55,7 @@ class ControlPlane {
     virtual void on_kernel_change() {}
     /// Last words to peers; what is injected now still leaves.
     virtual void stop() {}
+    /// An object. Its "summary", if any, is a line of `isthmus status`.
     [[nodiscard]] virtual nlohmann::json status() const = 0;
 };
 

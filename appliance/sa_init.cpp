@@ -7,7 +7,8 @@ namespace isthmus::appliance {
 
 Result<SaInitReport, std::string> initialise_sas(const config::Configuration& configuration,
                                                  const std::string& only) {
-    const auto state = StateDirectory::open(configuration.gateway.state_dir, configuration.gateway.name);
+    const auto state = StateDirectory::open(configuration.gateway.state_dir, configuration.gateway.name,
+                                            StateDirectory::Purpose::prepare);
     if (!state) return Unexpected(state.error());
     SaInitReport report;
     bool found = only.empty();

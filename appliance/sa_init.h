@@ -15,8 +15,8 @@ struct SaInitReport {
 };
 
 /// Makes the state files of all manually keyed SAs of the configuration, or of one tunnel if `only` is not empty.
-/// Refuses, SA by SA, where a file or the key is known already. Error: no such tunnel, or the state directory is unusable
-/// or in use by a running daemon.
+/// Refuses, SA by SA, where a file or the key is known already; so it may be done beside a running daemon, which takes the
+/// new keys at its next reload. Error: no such tunnel, or the state directory is unusable.
 [[nodiscard]] Result<SaInitReport, std::string> initialise_sas(const config::Configuration& configuration,
                                                                const std::string& only);
 

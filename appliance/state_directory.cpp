@@ -23,7 +23,7 @@ std::string holder_of(int lock) {
 }  // namespace
 
 Result<StateDirectory, std::string> StateDirectory::open(const std::filesystem::path& path,
-                                                         const std::string& gateway) {
+                                                         const std::string& gateway, Purpose purpose) {
     std::error_code error;
     const bool made = std::filesystem::create_directories(path, error);
     if (error) return Unexpected("state_dir " + path.string() + " cannot be made: " + error.message());
@@ -36,7 +36,8 @@ Result<StateDirectory, std::string> StateDirectory::open(const std::filesystem::
         return Unexpected("state_dir " + path.string() +
                           " may be written by others; it must belong to the daemon's user with mode 0700");
 
-    FileDescriptor lock(::open((path / "lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+    const char* const name = purpose == Purpose::run ? "lock" : "prepare.lock";
+    FileDescriptor lock(::open((path / name).c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
     if (!lock)
         return Unexpected("state_dir " + path.string() + " cannot be written: " + std::strerror(errno));
     if (flock(lock.value(), LOCK_EX | LOCK_NB) != 0)

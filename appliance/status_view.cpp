@@ -103,13 +103,37 @@ void print_sessions(std::ostream& out, const json& status) {
     table.print(out);
 }
 
+/// "tunnels: 2 up, 1 waiting", worst last.
+std::string tally(const json& status, const char* what) {
+    std::string text;
+    for (const char* state : {"up", "waiting", "blocked", "down"}) {
+        std::size_t count = 0;
+        for (const auto& object : status.value(what, json::array()))
+            count += text_of(object, "state") == state;
+        if (count > 0) text += (text.empty() ? "" : ", ") + std::to_string(count) + " " + state;
+    }
+    return std::string(what) + ": " + (text.empty() ? "none" : text);
+}
+
+/// What there is, in a line each, and what the control planes say of themselves.
+void print_summary(std::ostream& out, const json& status) {
+    out << tally(status, "tunnels") << "; " << tally(status, "sessions") << '\n';
+    for (const auto& [name, section] : status.items())
+        if (section.is_object() && section.contains("summary"))
+            out << name << ": " << text_of(section, "summary") << '\n';
+    for (const auto& warning : status.value("warnings", json::array()))
+        out << "note: " << warning.get<std::string>() << '\n';
+}
+
 }  // namespace
 
 std::string render_status(const json& status, bool colour) {
     std::ostringstream out;
     const json& gateway = status.value("gateway", json::object());
     out << text_of(gateway, "name") << ", isthmusd " << text_of(gateway, "version") << ", up "
-        << duration_text(gateway.value("uptime_s", std::uint64_t{0})) << "\n\n";
+        << duration_text(gateway.value("uptime_s", std::uint64_t{0})) << '\n';
+    print_summary(out, status);
+    out << '\n';
     print_bridges(out, status);
     out << '\n';
     print_tunnels(out, status);

@@ -24,6 +24,16 @@ TEST_CASE("a second daemon on one state directory is refused and told who holds 
     CHECK(StateDirectory::open(path, "other").has_value());
 }
 
+TEST_CASE("files may be prepared beside a running daemon, by one at a time") {
+    const test::TemporaryFolder folder;
+    const auto path = folder.path() / "state";
+    const auto daemon = StateDirectory::open(path, "dc-gw");
+    REQUIRE(daemon);
+    const auto first = StateDirectory::open(path, "dc-gw", StateDirectory::Purpose::prepare);
+    CHECK(first.has_value());
+    CHECK_FALSE(StateDirectory::open(path, "dc-gw", StateDirectory::Purpose::prepare).has_value());
+}
+
 TEST_CASE("a state directory is made for its owner only, and one that others may write is refused") {
     const test::TemporaryFolder folder;
     const auto path = folder.path() / "state";

@@ -48,6 +48,16 @@ TEST_CASE("status in text names states, reasons, sequence numbers, budgets and e
     CHECK_FALSE(has(text, "\x1b["));
 }
 
+TEST_CASE("status begins with how many are up, and what control planes say of themselves") {
+    json status = small_status();
+    status["ike"] = {{"summary", "1 peer connecting"}};
+    const std::string text = render_status(status, false);
+    CHECK(has(text, "\ntunnels: 1 down; sessions: 1 up\n"));
+    CHECK(has(text, "\nike: 1 peer connecting\n"));
+    status["sessions"].push_back({{"name", "more"}, {"state", "waiting"}});
+    CHECK(has(render_status(status, false), "sessions: 1 up, 1 waiting"));
+}
+
 TEST_CASE("states are coloured for a terminal only") {
     CHECK(has(render_status(small_status(), true), "\x1b[31mdown\x1b[0m"));
 }

@@ -213,6 +213,32 @@ def interface_handed_over():
 
 
 @case
+def new_manual_keys():
+    """A tunnel gets other manual keys by a reload, once `isthmus sa init` has made their state files beside the daemon."""
+    with Lab("load") as lab:
+        sites = TwoSites(lab)
+        sites.start()
+        check(sites.wait_for_traffic(5), "no traffic")
+        configs = {}
+        for site in ("dc", "cloud"):
+            text = toml(base_config(site)).replace("dc-to-cloud.key", "new-out.key").replace("cloud-to-dc.key", "new-in.key")
+            numbers = {str(0xDC000001): str(0xDC000002), str(0xC1000001): str(0xC1000002)}
+            configs[site] = re.sub("|".join(numbers), lambda m: numbers[m[0]], text)
+        for gateway in sites.gateways.values():
+            for name, byte in (("new-out.key", 1), ("new-in.key", 2)):
+                gateway.put_key(name, bytes([byte]) * 36)
+            gateway.configure(configs[gateway.site])
+            equal(reload(gateway)[0], 0, "reload")
+            state = gateway.status()["tunnels"][0]
+            equal(state["state"], "down", "state without state files")
+            contains(state["reason"], ["isthmus sa init"], "the reason")
+            gateway.init_sas()
+            equal(reload(gateway)[1]["changes"], [], "changes of the second reload")
+            check(wait_until(gateway.up, 3), f"not up: {gateway.status()['tunnels'][0]}")
+        check(sites.wait_for_traffic(5), "no traffic under the new keys")
+
+
+@case
 def stop_after_reload():
     """After sessions, tunnels and bridges were added and removed, a stop leaves nothing behind."""
     with Lab("load") as lab:
