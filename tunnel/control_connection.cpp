@@ -269,6 +269,7 @@ void ControlConnection::handle(const StopCcn& stop, TimePoint now) {
     if (remote_id_ == ControlConnectionId{} && stop.assigned_id) remote_id_ = *stop.assigned_id;
     state_ = State::closing;
     stopped_by_peer_ = true;
+    suspended_until_.reset();
     // Long enough to acknowledge its repetitions.
     give_up_at_ = now + full_cycle(options_.retransmission);
     if (was_closing) return;

@@ -32,7 +32,8 @@ ControlPeer::ControlPeer(ControlContext& context, ConnectionOptions options, con
     : context_(context),
       options_(std::make_unique<ConnectionOptions>(std::move(options))),
       sessions_(context, options_->tunnel),
-      requests_(limits.requests_per_second, limits.request_burst) {}
+      requests_(limits.requests_per_second, limits.request_burst),
+      repetitions_(limits.requests_per_second, limits.request_burst) {}
 
 // ------------------------------------------------------------------------------------------------- configuration
 
@@ -82,7 +83,12 @@ ControlPeer::Admission ControlPeer::on_request(const ControlPacket& packet, cons
     if (parsed && sccrq == nullptr) return Admission::taken;  // its id says SCCRQ, its type something else
     if (sccrq != nullptr) {
         if (ControlConnection* known = by_remote_id(sccrq->assigned_id, path)) {
-            known->on_packet(packet, path, now);  // repeated
+            if (!repetitions_.take(now)) {
+                ++rate_limited_;
+                ++context_.refusals.rate_limited;
+                return Admission::taken;
+            }
+            known->on_packet(packet, path, now);  // acknowledged again
             run(now);
             return Admission::taken;
         }

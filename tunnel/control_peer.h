@@ -85,6 +85,7 @@ class ControlPeer {
     std::deque<std::unique_ptr<ControlConnection>> connections_;
     ControlConnection* current_ = nullptr;  ///< the established one
     RateLimit requests_;
+    RateLimit repetitions_;  ///< of requests that wait for their SCCCN
     std::optional<TimePoint> try_at_;
     bool ready_ = false;
     bool resolving_ = false;

@@ -5,9 +5,11 @@
 
 #include <cstdlib>
 
+#include "tests/support/control_digest.h"
 #include "tests/tunnel/control_net.h"
 #include "tunnel/avp.h"
 #include "tunnel/control_header.h"
+#include "tunnel/control_ids.h"
 #include "tunnel/control_message.h"
 
 using namespace isthmus;
@@ -15,6 +17,10 @@ using namespace isthmus::test;
 using tunnel::ConnectionRole;
 
 namespace {
+
+std::shared_ptr<const tunnel::ControlKeys> keys(const std::vector<std::string>& secrets) {
+    return keys_with(real_digest(), secrets);
+}
 
 std::uint64_t seeds(std::uint64_t usual) {
     return std::getenv("ISTHMUS_LONG") != nullptr ? 10'000 : usual;
@@ -203,5 +209,86 @@ TEST_CASE("restarts at any time in bad weather, cookie changes and reloads inclu
         CHECK(pair.converged());
         nothing_leaked(pair);
         no_complaints(pair);
+    }
+}
+
+// ------------------------------------------------------------------------------------------------------------ floods
+
+namespace {
+
+/// 100,000 forged SCCRQs a second into B, 100 a millisecond.
+struct Flood {
+    explicit Flood(Pair& p) : pair(p) {}
+
+    Pair& pair;
+    SeededRng rng{99};
+    tunnel::ControlArrival arrival;
+    std::size_t most_held = 0;
+    std::size_t most_ids = 0;
+
+    std::vector<std::uint8_t> forged() {
+        tunnel::Sccrq sccrq;
+        sccrq.host_name = "forged.example";
+        sccrq.router_id = tunnel::RouterId{rng.u32()};
+        sccrq.assigned_id = ControlConnectionId{rng.u32() | 1};
+        sccrq.pseudowires = {tunnel::PseudowireType::ethernet};
+        sccrq.tie_breaker = 0;  // wins every tie
+        return tunnel::plain_message({}, tunnel::emit_body(sccrq));
+    }
+    void run(bool from_peer, int milliseconds) {
+        arrival.path.local = {pair.b.address, 1701};
+        arrival.path.remote = {pair.a.address, 1701};
+        for (int ms = 0; ms < milliseconds; ++ms) {
+            const auto bytes = forged();
+            for (int i = 0; i < 100; ++i) {
+                if (!from_peer)
+                    arrival.path.remote.address =
+                        IpAddress::v4({198, 51, static_cast<std::uint8_t>(rng.below(256)),
+                                       static_cast<std::uint8_t>(rng.below(256))});
+                pair.b.engine->on_message(bytes, arrival, pair.net.now);
+            }
+            pair.net.run_for(1ms);
+            if (ms % 100 != 0) continue;
+            const auto status = pair.b.engine->snapshot(pair.net.now);
+            most_held = std::max(most_held, status.connections_held);
+            most_ids = std::max(most_ids, status.ids_held);
+        }
+    }
+};
+
+}  // namespace
+
+TEST_CASE(
+    "100,000 forged SCCRQs a second: memory stays bounded, sessions stay, a peer that was restarted "
+    "connects") {
+    for (const bool from_peer : {false, true}) {
+        for (const bool with_secret : {false, true}) {
+            CAPTURE(from_peer);
+            CAPTURE(with_secret);
+            Pair pair(21, 2);
+            if (with_secret)
+                for (auto* gateway : {&pair.a, &pair.b}) gateway->plan.connections[0].keys = keys({"secret"});
+            pair.start();
+            REQUIRE(pair.run_until_converged(10s));
+            Flood flood(pair);
+            const auto sent = pair.net.packets_sent;
+            const bool whole = std::getenv("ISTHMUS_LONG") != nullptr || (from_peer && !with_secret);
+            flood.run(from_peer, whole ? 10'000 : 1'000);
+            CHECK(pair.a.downs + pair.b.downs == 0);
+            CHECK(pair.converged());
+            CHECK(flood.most_held <= 12);
+            CHECK(flood.most_ids <= 2 * tunnel::IdPool::kRemembered);
+            CHECK(pair.net.packets_sent - sent < 1000);  // what is answered is next to nothing
+
+            // Under the flood a peer comes back.
+            pair.net.restart(pair.a);
+            bool back = false;
+            for (int i = 0; i < 100 && !back; ++i) {
+                flood.run(from_peer, 200);
+                back = pair.converged();
+            }
+            CHECK(back);
+            no_complaints(pair);
+        }
     }
 }

@@ -12,7 +12,6 @@
 #include <vector>
 
 #include "tests/crypto/seeded_rng.h"
-#include "tests/support/control_digest.h"
 #include "tunnel/control_engine.h"
 #include "tunnel/control_header.h"
 #include "tunnel/control_message.h"
@@ -127,7 +126,10 @@ class ControlNet {
         drain();
     }
 
-    [[nodiscard]] std::uint64_t packets_in_flight() const { return flying_.size(); }
+    /// For a filter that has changed a packet: sends it so.
+    void resend(const Packet& packet, tunnel::SendControl changed) {
+        put_on_the_way({packet.number, std::move(changed), packet.from});
+    }
 
   private:
     struct Flying {
@@ -242,8 +244,13 @@ class ControlNet {
         const Packet packet{packets_sent++, what, &from};
         if (tracing) trace("send", packet);
         if (filter && !filter(packet)) return;
-        const auto to = std::find_if(gateways_.begin(), gateways_.end(),
-                                     [&](const auto& g) { return g->address == what.path.remote.address; });
+        put_on_the_way(packet);
+    }
+
+    void put_on_the_way(const Packet& packet) {
+        const auto to = std::find_if(gateways_.begin(), gateways_.end(), [&](const auto& g) {
+            return g->address == packet.what.path.remote.address;
+        });
         if (to == gateways_.end()) return;
         const int copies = chance(weather.duplication) ? 2 : 1;
         for (int i = 0; i < copies; ++i) {
@@ -312,11 +319,12 @@ inline tunnel::PseudowireOptions pseudowire(std::uint32_t index, std::string end
     return options;
 }
 
-inline std::shared_ptr<const tunnel::ControlKeys> keys(const std::vector<std::string>& secrets) {
+inline std::shared_ptr<const tunnel::ControlKeys> keys_with(
+    std::shared_ptr<const tunnel::ControlDigest> digest, const std::vector<std::string>& secrets) {
     std::vector<SecretBytes> list;
     for (const auto& secret : secrets)
         list.emplace_back(Bytes(reinterpret_cast<const std::uint8_t*>(secret.data()), secret.size()));
-    return std::make_shared<tunnel::ControlKeys>(real_digest(), list);
+    return std::make_shared<tunnel::ControlKeys>(std::move(digest), list);
 }
 
 /// Two gateways, A and B, of tunnel 0 and `pseudowires` sessions; nothing started yet.

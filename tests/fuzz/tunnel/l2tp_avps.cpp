@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdlib>
 
+#include "tests/support/stand_in_digest.h"
 #include "tunnel/control_auth.h"
 #include "tunnel/control_message.h"
 
@@ -11,34 +12,6 @@ using namespace isthmus;
 using namespace isthmus::tunnel;
 
 namespace {
-
-class StandIn final : public ControlDigest {
-  public:
-    Md5Digest md5(std::initializer_list<Bytes> parts) const override { return mix<Md5Digest>({}, parts); }
-    Md5Digest hmac_md5(Bytes key, std::initializer_list<Bytes> parts) const override {
-        return mix<Md5Digest>(key, parts);
-    }
-    Sha1Digest hmac_sha1(Bytes key, std::initializer_list<Bytes> parts) const override {
-        return mix<Sha1Digest>(key, parts);
-    }
-
-  private:
-    template <class Digest>
-    static Digest mix(Bytes key, std::initializer_list<Bytes> parts) {
-        std::uint64_t state = 0xcbf29ce484222325;
-        const auto take = [&state](Bytes bytes) {
-            for (const std::uint8_t byte : bytes) state = (state ^ byte) * 0x100000001b3;
-        };
-        take(key);
-        for (const Bytes part : parts) take(part);
-        Digest out{};
-        for (auto& byte : out) {
-            state = state * 6364136223846793005 + 1442695040888963407;
-            byte = static_cast<std::uint8_t>(state >> 56);
-        }
-        return out;
-    }
-};
 
 class CountingRng final : public Rng {
   public:
@@ -88,7 +61,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const std::uint8_t secret[] = {'s', 't'};
     secrets.emplace_back(Bytes(secret, 1));
     if ((choices & 2) != 0) secrets.emplace_back(Bytes(secret + 1, 1));
-    const auto keys = std::make_shared<ControlKeys>(std::make_shared<StandIn>(), secrets);
+    const auto keys = std::make_shared<ControlKeys>(std::make_shared<test::StandInDigest>(), secrets);
     const ControlAuth auth(keys, (choices & 1) != 0 ? DigestType::hmac_sha1 : DigestType::hmac_md5);
 
     std::vector<std::uint8_t> made;
