@@ -46,11 +46,14 @@ struct ChildSa {
     std::optional<Spi> replaces;
 
     TimePoint born;
+    /// Made by the peer's request: until then our answer may be on its way, and the peer may not know the pair yet.
+    TimePoint settled_at{};
     TimePoint rekey_at;
     TimePoint expires_at;
     /// replaced: when we delete it ourselves at last; late: when it is forgotten.
     std::optional<TimePoint> leave_at;
-    bool rekey_wanted = false;  ///< queued or under way
+    std::uint64_t packet_limit = 0;  ///< either direction; 0: none
+    std::uint64_t byte_limit = 0;
 
     std::uint64_t packets_in = 0;
     std::uint64_t packets_out = 0;

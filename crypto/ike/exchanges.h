@@ -19,6 +19,8 @@ class Exchanges {
   public:
     explicit Exchanges(const RetransmissionOptions& options) noexcept : options_(options) {}
 
+    void set_options(const RetransmissionOptions& options) noexcept { options_ = options; }
+
     // Our requests.
 
     [[nodiscard]] bool is_idle() const noexcept { return !pending_; }

@@ -22,6 +22,11 @@ EspPath IkeSa::esp_path() const noexcept {
     return {false, {local.address, 0}, {remote.address, 0}};
 }
 
+ChildDownReason IkeSa::deletion_reason() const noexcept {
+    const auto* deletion = under_way<IkeDeletion>();
+    return deletion != nullptr ? deletion->reason : ChildDownReason::terminated;
+}
+
 ChildSa* IkeSa::child_in(Spi inbound) noexcept {
     const auto found = std::ranges::find(children, inbound, &ChildSa::inbound);
     return found == children.end() ? nullptr : &*found;

@@ -43,10 +43,8 @@ struct Setup {
     std::vector<std::uint8_t> peer_init;
     std::vector<std::uint8_t> cookie;
     SaPayload offered;
-    unsigned tries = 0;                  ///< COOKIE and INVALID_KE_PAYLOAD seen
-    std::optional<SecretBytes> plain_d;  ///< RFC 8784: keys without the PPK, in case that the peer lacks it
-    std::optional<SecretBytes> plain_pi;
-    std::optional<SecretBytes> plain_pr;
+    unsigned tries = 0;            ///< COOKIE and INVALID_KE_PAYLOAD seen
+    std::optional<IkeKeys> plain;  ///< RFC 8784: SK_d, SK_pi, SK_pr without the PPK, should the peer lack it
 };
 
 struct IkeSa {
@@ -90,24 +88,32 @@ struct IkeSa {
 
     Nonce lowest_nonce;                 ///< of the exchange that made it, if it replaced another
     std::optional<IkeSpi> replaced_by;  ///< our SPI of the one that has the children
+    /// The peer\'s rekeying made it while ours was under way: which of the two counts is not known yet.
+    bool pending = false;
 
     TimePoint born;
     TimePoint up_at;  ///< authenticated
     TimePoint rekey_at;
     TimePoint expires_at;
-    TimePoint heard_at;                  ///< last packet that authenticated, ESP included
-    TimePoint sent_at;                   ///< last datagram of ours
-    std::optional<TimePoint> hinted_at;  ///< somebody said that the peer has forgotten us
-    std::optional<TimePoint> leave_at;   ///< half_open, replaced, closed: when it is given up
+    TimePoint heard_at;  ///< last packet that authenticated, ESP included
+    TimePoint sent_at;   ///< last datagram of ours
+    std::optional<TimePoint>
+        hinted_at;              ///< somebody said that the peer has forgotten us; no sign of life since
+    TimePoint hint_taken_at{};  ///< last time that such a hint was listened to
+    bool doubted = false;       ///< we have begun anew because of that hint
+    std::optional<TimePoint> leave_at;  ///< half_open, replaced, closed: when it is given up
 
     [[nodiscard]] IkeSpi own_spi() const noexcept { return we_initiated ? spis.initiator : spis.responder; }
     [[nodiscard]] const std::string& peer() const noexcept { return options->name; }
-    [[nodiscard]] bool is_up() const noexcept { return state == IkeState::established; }
+    /// Authenticated, and in charge of the children.
+    [[nodiscard]] bool is_up() const noexcept { return state == IkeState::established && !pending; }
     [[nodiscard]] bool in_progress() const noexcept {
         return state == IkeState::init_sent || state == IkeState::auth_sent;
     }
     [[nodiscard]] bool is_authenticated() const noexcept { return peer_id.has_value(); }
     [[nodiscard]] EspPath esp_path() const noexcept;
+    /// Why the deletion under way is.
+    [[nodiscard]] ChildDownReason deletion_reason() const noexcept;
 
     [[nodiscard]] ChildSa* child_in(Spi inbound) noexcept;
     [[nodiscard]] ChildSa* child_out(Spi outbound) noexcept;

@@ -20,6 +20,7 @@ struct ChildSnapshot {
     std::string state;  ///< "installed", "rekeying", "replaced", "deleting"
     Spi inbound{};
     Spi outbound{};
+    bool sends = false;  ///< the outbound SA is the one in use
     esp::Mode mode = esp::Mode::transport;
     EspPath path;
     std::string suite;  ///< "AES_GCM_16_256/ESN"
@@ -57,11 +58,11 @@ struct IkeSaSnapshot {
     std::vector<ChildSnapshot> children;
 };
 
-/// Both sides' offers when nothing matched, one line for each proposal.
+/// Both sides' proposals when nothing matched.
 struct MismatchSnapshot {
-    std::vector<std::string> ours;
-    std::vector<std::string> theirs;  ///< empty: the peer refused ours and does not say what it wants
-    std::string what;                 ///< "no common key exchange method: we take ..., the peer offers ..."
+    std::string ours;
+    std::string theirs;  ///< empty: the peer refused ours and does not say what it wants
+    std::string what;    ///< a sentence
 };
 
 struct PeerSnapshot {

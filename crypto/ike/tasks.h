@@ -12,7 +12,7 @@
 #include "crypto/dh.h"
 #include "crypto/ike/actions.h"
 #include "crypto/ike/child_sa.h"
-#include "crypto/ike/wire/numbers.h"
+#include "crypto/ike/wire/security_association.h"
 
 namespace isthmus::crypto::ike {
 
@@ -30,7 +30,7 @@ struct DeleteChildTask {
     ChildDownReason reason = ChildDownReason::terminated;
 };
 struct DeleteIkeTask {
-    std::string why;
+    ChildDownReason reason = ChildDownReason::terminated;
 };
 /// An empty request: is the peer there?
 struct LivenessTask {};
@@ -53,6 +53,7 @@ struct ChildOffer {
     std::string child;
     Spi inbound{};
     Nonce nonce;  ///< in IKE_AUTH: that of the IKE SA
+    SaPayload offered;
     std::optional<KeyExchange> key_exchange;
     std::optional<Spi> rekeys;  ///< inbound SPI of the pair to replace
     unsigned tries = 1;         ///< groups tried
@@ -61,11 +62,14 @@ struct ChildOffer {
         Spi inbound{};  ///< of the pair that its exchange made
     };
     std::optional<Crossing> crossing;
+    /// Outbound SPIs that the peer has deleted meanwhile: the answer may still tell of such a pair.
+    std::vector<Spi> deleted;
 };
 
 struct IkeRekey {
     IkeSpi new_spi{};
     Nonce nonce;
+    SaPayload offered;
     std::optional<KeyExchange> key_exchange;
     unsigned tries = 1;
     /// The peer rekeyed too: the IKE SA that its exchange made, by our SPI.
@@ -76,7 +80,9 @@ struct ChildDeletion {
     Spi inbound{};
     ChildDownReason reason = ChildDownReason::terminated;
 };
-struct IkeDeletion {};
+struct IkeDeletion {
+    ChildDownReason reason = ChildDownReason::terminated;
+};
 struct LivenessProbe {};
 struct Refusal {};
 
