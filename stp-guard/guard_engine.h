@@ -5,52 +5,29 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "base/result.h"
 #include "base/rng.h"
 #include "base/time.h"
-#include "base/vlan_set.h"
 #include "stp-guard/bpdu.h"
 #include "stp-guard/guard_action.h"
 #include "stp-guard/guard_frame.h"
+#include "stp-guard/guard_input.h"
 #include "stp-guard/guard_options.h"
 #include "stp-guard/guard_status.h"
 
 namespace isthmus::stp_guard {
 
-/// A LAN port of the bridge, or a tunnel session.
-struct GuardPort {
-    PortId id{};
-    PortKind kind = PortKind::lan;
-    std::string name;  ///< for people and the state file: stable across restarts, unlike the id
-    VlanSet vlans;
-    bool untagged = false;
-};
-
-struct GuardCommand {
-    enum class What : std::uint8_t {
-        clear,        ///< end a block or a hold; open after clean rounds
-        clear_force,  ///< open at once
-        hold,         ///< block until cleared
-        observe,      ///< compute everything, block nothing
-        enforce,      ///< the opposite
-    };
-    What what = What::clear;
-    std::optional<PortId> port;  ///< nullopt: all
-    std::optional<std::uint16_t> vid;
-    Duration hold_for{};  ///< of hold; 0: until cleared
-};
+class GuardCore;
 
 /// Sans-IO: time and events in, actions out. Unknown ports and VLANs are ignored, so that events may race with removals.
 class GuardEngine {
   public:
-    /// `authenticator` and `rng` outlive the engine. `saved`: what save() returned to an earlier process, empty if none.
+    /// `authenticator` and `rng` outlive the engine.
     GuardEngine(Identity self, GuardOptions options, const FrameAuthenticator& authenticator, Rng& rng);
     ~GuardEngine();
     GuardEngine(const GuardEngine&) = delete;
@@ -93,8 +70,7 @@ class GuardEngine {
     [[nodiscard]] GuardStatus status(TimePoint now) const;
 
   private:
-    struct Parts;
-    std::unique_ptr<Parts> parts_;
+    std::unique_ptr<GuardCore> core_;
 };
 
 }  // namespace isthmus::stp_guard

@@ -68,6 +68,7 @@ struct GuardEvent {
     Place place;           ///< where it is about; VID 0 and port 0 where it is about none
     std::string sentence;  ///< VLAN, port, what was seen, what was done, when it is tried again
     TimePoint at{};
+    std::uint32_t witnesses = 0;  ///< of a block: at least two
 };
 
 /// "VLAN 110", "untagged frames".

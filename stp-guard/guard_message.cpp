@@ -7,7 +7,7 @@ namespace isthmus::stp_guard {
 
 namespace {
 
-constexpr std::size_t kFixedSize = 20;
+constexpr std::size_t kFixedSize = 24;
 enum class Part : std::uint16_t { vlans = 1, shapes = 2, topology_changes = 3, roots = 4 };
 constexpr std::size_t kVlanSize = 8;
 constexpr std::size_t kShapeSize = 12;
@@ -128,6 +128,7 @@ Result<ReceivedMessage, MessageError> parse_guard_message(Bytes frame) {
     message.seq = load_be64(p + 8);
     message.tunnel_count = load_be16(p + 16);
     message.flags = load_be16(p + 18);
+    message.port = PortId{load_be32(p + 20)};
     const auto error = read_parts(ByteReader(out.sealed.subspan(kGuardHeaderSize + kFixedSize)), message);
     if (error) return Unexpected(*error);
     return out;
@@ -139,6 +140,7 @@ std::vector<std::uint8_t> emit(const GuardMessage& message, const MacAddress& so
     emit_guard_header(out, kGuardMessageDestination, source, 0,
                       {GuardFrameType::message, 0, message.sender, message.boot_nonce});
     out.u64(message.nonce_echo).u64(message.seq).u16(message.tunnel_count).u16(message.flags);
+    out.u32(raw(message.port));
     write_parts(out, message);
     seal_guard_frame(out, 0, authenticator);
     return std::move(out).take();

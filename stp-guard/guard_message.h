@@ -2,12 +2,13 @@
 // Sent every second and at each change. Everything in it is a state, not a request: a lost one is made good by the next.
 //
 //   payload after the 36 bytes of guard_frame.h:
-//   36           44     52             54      56
-//   +------------+------+--------------+-------+---------------------- - - -+-----+
-//   | nonce echo | seq  | tunnel count | flags | type 2 | length 2 | value   | MAC |   ...
-//   +------------+------+--------------+-------+---------------------- - - -+-----+
+//   36           44     52             54      56     60
+//   +------------+------+--------------+-------+------+---------------------- - - -+-----+
+//   | nonce echo | seq  | tunnel count | flags | port | type 2 | length 2 | value   | MAC |   ...
+//   +------------+------+--------------+-------+------+---------------------- - - -+-----+
 //   nonce echo   the boot nonce that the sender last heard from the receiver; 0: none. Only a message that echoes our nonce
 //                is believed, so an old one is not.
+//   port         what the sender calls this session in its probes
 //   parts        1 VLAN entries, 8 bytes each: VID 2 | state 1 | cause 1 | flags 2 | held for, s 2
 //                2 shapes, 12 bytes each: node 8 | count 4
 //                3 topology changes: VID 2 each
@@ -72,6 +73,7 @@ struct GuardMessage {
     std::uint64_t seq = 0;           ///< goes up with each message of this boot on this session
     std::uint16_t tunnel_count = 0;  ///< sessions of the sender that are up
     std::uint16_t flags = 0;
+    PortId port{};
     std::vector<VlanEntry> vlans;
     std::vector<ShapeEntry> shapes;
     std::vector<std::uint16_t> topology_changes;
@@ -98,7 +100,7 @@ struct ReceivedMessage {
 /// A whole frame. Entries are the caller's to keep few: kMaxEntriesPerMessage of each part fit any path.
 [[nodiscard]] std::vector<std::uint8_t> emit(const GuardMessage& message, const MacAddress& source,
                                              const FrameAuthenticator& authenticator);
-inline constexpr std::size_t kMaxVlansPerMessage = 96;
+inline constexpr std::size_t kMaxVlansPerMessage = 64;
 inline constexpr std::size_t kMaxShapesPerMessage = 16;
 
 }  // namespace isthmus::stp_guard

@@ -21,10 +21,14 @@ struct ProbeOptions {
 };
 
 struct OpeningOptions {
+    /// False: VLANs open as soon as their session is up, and loops are looked for afterwards. For labs.
+    bool checked = true;
     std::uint32_t clean_rounds = 3;
-    Duration round = std::chrono::milliseconds(500);
+    Duration round = std::chrono::milliseconds(400);
     Duration after_first_frame = std::chrono::seconds(2);
-    /// Of a LAN that stays silent, or whose bridges do not say that they forward: two of IEEE 802.1D's forward delays.
+    /// Of a LAN that stays silent: a switch whose port does not forward yet would have sent two BPDUs by now.
+    Duration silent_lan = std::chrono::seconds(5);
+    /// Of a LAN whose bridges do not say that they forward: two of IEEE 802.1D's forward delays, if they name none.
     Duration two_forward_delays = std::chrono::seconds(30);
     /// Without a message for so long a peer is taken for one that has no guard.
     Duration peer_unheard = std::chrono::seconds(3);

@@ -1,0 +1,40 @@
+// What the guard engine is told about ports, and by people.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "base/time.h"
+#include "base/vlan_set.h"
+#include "stp-guard/guard_ids.h"
+
+namespace isthmus::stp_guard {
+
+/// A LAN port of the bridge, or a tunnel session.
+struct GuardPort {
+    PortId id{};
+    PortKind kind = PortKind::lan;
+    std::string name;  ///< for people and the state file: stable across restarts, unlike the id
+    VlanSet vlans;
+    bool untagged = false;
+    /// A session of one VLAN, which the two sites may number differently: what arrives out of it is of our number.
+    bool renumbers = false;
+};
+
+/// A person's.
+struct GuardCommand {
+    enum class What : std::uint8_t {
+        clear,        ///< end a block or a hold; open after clean rounds
+        clear_force,  ///< open at once
+        hold,         ///< block until cleared
+        observe,      ///< compute everything, block nothing
+        enforce,      ///< the opposite
+    };
+    What what = What::clear;
+    std::optional<PortId> port;  ///< nullopt: all
+    std::optional<std::uint16_t> vid;
+    Duration hold_for{};  ///< of hold; 0: until cleared
+};
+
+}  // namespace isthmus::stp_guard

@@ -1,0 +1,201 @@
+// Storms, BPDUs, hosts and people: what makes the probes look closer, and what people order.
+#include <algorithm>
+
+#include "stp-guard/guard_core.h"
+
+namespace isthmus::stp_guard {
+
+namespace {
+
+constexpr auto kTellChangeFor = std::chrono::seconds(3);
+
+}  // namespace
+
+void GuardCore::on_bum(std::uint16_t vid, TimePoint now) {
+    scheduler_.set_active(vid, now);
+}
+
+void GuardCore::on_lan_frame(PortId id, TimePoint now) {
+    if (Port* at = port(id)) at->readiness.on_frame(now);
+}
+
+void GuardCore::on_storm(Place place, bool active, TimePoint now) {
+    if (!active) {
+        storms_.erase(place);
+        return;
+    }
+    const bool fresh = storms_.insert_or_assign(place, now).second;
+    if (fresh) burst_vid(place.vid, now);
+}
+
+void GuardCore::on_repeated_flood(Place place, TimePoint now) {
+    TimePoint& last = repeated_floods_[place.vid];
+    if (now - last >= std::chrono::seconds(1)) burst_vid(place.vid, now);
+    last = now;
+}
+
+void GuardCore::on_bpdu(PortId id, const BpduFrame& frame, TimePoint now) {
+    Port* at = port(id);
+    if (at == nullptr || !at->is_lan()) return;
+    at->readiness.on_bpdu(frame.bpdu, now);
+    const std::uint16_t vid = frame.pvst ? frame.vid : std::uint16_t{0};
+    if (frame.bpdu.kind != BpduKind::topology_change) {
+        const auto [place, fresh] = roots_.try_emplace({id, vid}, RootStatus{id, vid, frame.bpdu.root, now});
+        const bool changed = !fresh && place->second.root != frame.bpdu.root;
+        place->second = {id, vid, frame.bpdu.root, now};
+        if (changed && vid != 0) burst_vid(vid, now);
+        if (changed && vid == 0) burst_port(*at, now);
+    }
+    if (!frame.bpdu.tells_of_topology_change()) return;
+
+    const auto [last, first] = flushed_.try_emplace(vid, now);
+    if (!first && now - last->second < options_.topology_flush_interval) return;
+    last->second = now;
+    const auto lans =
+        std::count_if(ports_.begin(), ports_.end(), [](const auto& entry) { return entry.second.is_lan(); });
+    const bool several_ways = lans >= 2 || sessions_up() >= 2 || !election_.siblings().empty();
+    if (several_ways) {
+        act(FlushRemoteMacs{vid == 0 ? std::nullopt : std::optional(vid)});
+        event_seldom(
+            GuardEventId::topology_change, Severity::info, {id, vid},
+            vlan_text(vid) + ": a topology change on " + at->spec.name + "; remote hosts are learned anew.",
+            std::chrono::minutes(1), now);
+    }
+    // The peer must not take the flood that follows for a storm.
+    std::erase_if(changes_to_tell_, [now](const auto& change) { return change.second <= now; });
+    if (vid != 0)
+        changes_to_tell_.emplace_back(vid, now + kTellChangeFor);
+    else
+        for (const std::uint16_t one : at->vids) {
+            if (changes_to_tell_.size() >= kMaxVlansPerMessage) break;
+            changes_to_tell_.emplace_back(one, now + kTellChangeFor);
+        }
+    announce_all(now);
+    if (vid != 0)
+        burst_vid(vid, now);
+    else
+        burst_port(*at, now);
+}
+
+void GuardCore::on_host(Place place, const MacAddress& mac, TimePoint now) {
+    if (is_guard_source(mac) || mac.is_group() || port(place.port) == nullptr) return;
+    const MacMoves::Outcome outcome = mac_moves_.on_host({place.vid, mac}, place.port, now);
+    if (!outcome.moved) return;
+    const std::string host = mac.text() + " in " + vlan_text(place.vid);
+    const std::string between = name(outcome.from) + " and " + name(place.port);
+    if (outcome.duplicate && is_first_hop_gateway(mac)) {
+        event_seldom(GuardEventId::gateway_at_both_sites, Severity::warning, place,
+                     host + " moves between " + between +
+                         ": the same first-hop gateway is active at both sites. Consider "
+                         "dual-gateway mode; nothing was blocked.",
+                     std::chrono::minutes(5), now);
+    } else if (outcome.duplicate) {
+        const bool pin = options_.mac_moves.pin && !options_.observe;
+        if (pin) act(PinMac{{outcome.first_port, place.vid}, mac, true});
+        event(GuardEventId::duplicate_mac, Severity::warning, place,
+              host + " moved " + std::to_string(options_.mac_moves.duplicate_moves) + " times within " +
+                  duration_text(options_.mac_moves.duplicate_window) + ", between " + between +
+                  (is_load_balancing(mac) ? ": network load balancing floods by design"
+                                          : ": two hosts with one address?") +
+                  (pin ? " It is kept on " + name(outcome.first_port) + "." : " Nothing was blocked."),
+              now);
+    }
+    if (outcome.flap_storm) {
+        event_seldom(GuardEventId::flap_storm, Severity::warning, place,
+                     "many hosts move between ports at once, lately " + host + " between " + between +
+                         ": it may be a loop, so the probes look closer. Nothing was blocked.",
+                     std::chrono::seconds(30), now);
+        // A bridge that does not filter VLANs does not know them.
+        if (place.vid != 0 || edge_vids(*port(place.port), 0)) return burst_vid(place.vid, now);
+        for (const auto& [id, of] : ports_)
+            if (of.up) burst_port(of, now);
+    }
+}
+
+void GuardCore::on_host_gone(std::uint16_t vid, const MacAddress& mac) {
+    mac_moves_.on_gone({vid, mac});
+}
+
+void GuardCore::on_fdb_overrun(TimePoint now) {
+    if (!mac_moves_.on_overrun(now)) return;
+    event_seldom(GuardEventId::flap_storm, Severity::warning, {},
+                 "hosts move faster than the kernel can tell: it may be a loop, so the probes look closer. "
+                 "Nothing was blocked.",
+                 std::chrono::seconds(30), now);
+    for (const auto& [id, of] : ports_)
+        if (of.up) burst_port(of, now);
+}
+
+void GuardCore::on_command(const GuardCommand& command, TimePoint now) {
+    const auto meant = [&](Place place) {
+        return (!command.port || *command.port == place.port) && (!command.vid || *command.vid == place.vid);
+    };
+    if (command.what == GuardCommand::What::observe || command.what == GuardCommand::What::enforce) {
+        options_.observe = command.what == GuardCommand::What::observe;
+        for (auto& [place, edge] : edges_) publish(place, edge);
+        for (const auto& [place, block] : lan_blocks_)
+            if (block.active) act(BlockLanPort{place, !options_.observe});
+        event(options_.observe ? GuardEventId::cleared : GuardEventId::held, Severity::warning, {},
+              options_.observe
+                  ? "The guard only observes from now on, by order of a person: nothing is blocked."
+                  : "The guard blocks loops from now on, by order of a person.",
+              now);
+        act(PersistState{});
+        return;
+    }
+    std::size_t done = 0;
+    for (auto& [place, edge] : edges_) {
+        if (!meant(place)) continue;
+        if (command.what == GuardCommand::What::hold) {
+            edge.phase = Phase::held;
+            edge.cause = Cause::operator_hold;
+            edge.since = now;
+            edge.decide_by.reset();
+            edge.order_until =
+                command.hold_for > Duration{} ? std::optional(now + command.hold_for) : std::nullopt;
+            busy_.insert(place);
+            publish(place, edge);
+            ++done;
+            continue;
+        }
+        const bool closed =
+            edge.phase == Phase::blocked || edge.phase == Phase::held || edge.phase == Phase::opening;
+        if (!closed) continue;
+        ++done;
+        edge.backoff.reset();
+        if (command.what == GuardCommand::What::clear_force)
+            open(place, edge, now);
+        else
+            begin_opening(place, edge, Cause::starting, now);
+    }
+    for (auto& [place, block] : lan_blocks_) {
+        if (!meant(place) || !block.active || command.what == GuardCommand::What::hold) continue;
+        ++done;
+        block.backoff.reset();
+        block.hold_until = now;
+        if (command.what != GuardCommand::What::clear_force) continue;
+        block.active = false;
+        if (!options_.observe) act(BlockLanPort{place, false});
+    }
+    const Place about{command.port.value_or(PortId{}), command.vid.value_or(std::uint16_t{0})};
+    const std::string where = (command.vid ? vlan_text(*command.vid) : "all VLANs") + " on " +
+                              (command.port ? name(*command.port) : "all sessions");
+    if (command.what == GuardCommand::What::hold)
+        event(
+            GuardEventId::held, Severity::warning, about,
+            where + ": blocked for broadcast, unknown unicast and multicast by order of a person, " +
+                (command.hold_for > Duration{} ? "for " + duration_text(command.hold_for) : "until cleared") +
+                ".",
+            now);
+    else
+        event(GuardEventId::cleared, Severity::warning, about,
+              where + ": " + std::to_string(done) + (done == 1 ? " block" : " blocks") +
+                  " cleared by order of a person" +
+                  (command.what == GuardCommand::What::clear_force
+                       ? ", at once."
+                       : "; open after three clean rounds of probes."),
+              now);
+    act(PersistState{});
+}
+
+}  // namespace isthmus::stp_guard

@@ -1,0 +1,192 @@
+#include "stp-guard/probe_scheduler.h"
+
+#include <algorithm>
+
+namespace isthmus::stp_guard {
+
+namespace {
+
+constexpr std::uint32_t kBudgetBurst = 16;
+constexpr std::size_t kMaxBursts = 4'096;
+
+}  // namespace
+
+ProbeScheduler::ProbeScheduler(const ProbeOptions& options, Rng& rng)
+    : options_(options),
+      rng_(rng),
+      budget_(options.per_second, kBudgetBurst),
+      opening_budget_(options.opening_per_second, kBudgetBurst) {}
+
+void ProbeScheduler::add(Place place, TimePoint now) {
+    if (where_.contains(place)) return;
+    put(place, is_active(place.vid, now));
+    if (active_.due < now) active_.due = now;
+    if (idle_.due < now) idle_.due = now;
+}
+
+void ProbeScheduler::remove(Place place) {
+    const auto found = where_.find(place);
+    if (found == where_.end()) return;
+    take_out(found->second);
+    where_.erase(place);
+    std::erase_if(bursts_, [&](const Burst& burst) { return burst.place == place; });
+    if (is_requested_.erase(place) > 0) std::erase(requested_, place);
+}
+
+void ProbeScheduler::remove_port(PortId port) {
+    const auto of_port = [port](Place place) { return place.port == port; };
+    for (Lane* lane : {&active_, &idle_}) {
+        std::erase_if(lane->places, of_port);
+        lane->cursor = 0;
+        for (std::size_t i = 0; i < lane->places.size(); ++i) where_[lane->places[i]].index = i;
+    }
+    std::erase_if(where_, [&](const auto& entry) { return of_port(entry.first); });
+    std::erase_if(bursts_, [&](const Burst& burst) { return of_port(burst.place); });
+    std::erase_if(requested_, of_port);
+    std::erase_if(is_requested_, of_port);
+}
+
+void ProbeScheduler::set_active(std::uint16_t vid, TimePoint now) {
+    TimePoint& until = active_until_[vid];
+    const bool was = until > now;
+    until = now + options_.active_for;
+    if (was) return;
+    std::vector<Place> moving;
+    for (const Place place : idle_.places)
+        if (place.vid == vid) moving.push_back(place);
+    for (const Place place : moving) {
+        take_out(where_.at(place));
+        put(place, true);
+    }
+}
+
+void ProbeScheduler::burst(Place place, std::uint32_t count, TimePoint now) {
+    if (!where_.contains(place) || bursts_.size() >= kMaxBursts) return;
+    const auto under_way = std::find_if(bursts_.begin(), bursts_.end(),
+                                        [&](const Burst& burst) { return burst.place == place; });
+    if (under_way == bursts_.end())
+        bursts_.push_back({place, count, now});
+    else
+        under_way->left = std::max(under_way->left, count);
+}
+
+void ProbeScheduler::request(Place place) {
+    const auto found = where_.find(place);
+    if (found == where_.end() || !is_requested_.insert(place).second) return;
+    // VLANs that carry something do not wait for thousands that do not.
+    if (found->second.active)
+        requested_.push_front(place);
+    else
+        requested_.push_back(place);
+}
+
+std::optional<Place> ProbeScheduler::next(TimePoint now) {
+    if (const auto place = next_burst(now)) return place;
+    if (const auto place = next_requested(now)) return place;
+    retire_inactive(now);
+    if (const auto place = next_steady(active_, now)) return place;
+    return next_steady(idle_, now);
+}
+
+std::optional<TimePoint> ProbeScheduler::next_at() const {
+    std::optional<TimePoint> soonest;
+    const auto at = [&](TimePoint due, const Pacer& pacer) {
+        const TimePoint when = std::max(due, pacer.at());
+        if (!soonest || when < *soonest) soonest = when;
+    };
+    for (const Burst& burst : bursts_) at(burst.due, budget_);
+    if (!requested_.empty()) at({}, opening_budget_);
+    if (!active_.places.empty()) at(active_.due, budget_);
+    if (!idle_.places.empty()) at(idle_.due, budget_);
+    return soonest;
+}
+
+std::optional<Place> ProbeScheduler::next_burst(TimePoint now) {
+    if (bursts_.empty() || !budget_.ready(now)) return std::nullopt;
+    const auto due =
+        std::find_if(bursts_.begin(), bursts_.end(), [&](const Burst& burst) { return burst.due <= now; });
+    if (due == bursts_.end()) return std::nullopt;
+    budget_.take(now);
+    Burst burst = *due;
+    bursts_.erase(due);
+    burst.due = now + options_.burst_spacing;
+    if (--burst.left > 0)
+        bursts_.push_back(burst);  // behind the others: all places get their first before any a second
+    return burst.place;
+}
+
+std::optional<Place> ProbeScheduler::next_requested(TimePoint now) {
+    if (requested_.empty() || !opening_budget_.ready(now)) return std::nullopt;
+    opening_budget_.take(now);
+    const Place place = requested_.front();
+    requested_.pop_front();
+    is_requested_.erase(place);
+    return place;
+}
+
+std::optional<Place> ProbeScheduler::next_steady(Lane& lane, TimePoint now) {
+    if (lane.places.empty() || lane.due > now || !budget_.ready(now)) return std::nullopt;
+    budget_.take(now);
+    // What was missed is not made up for: after a pause there is no run of probes.
+    lane.due = now + jittered(interval_of(lane));
+    if (lane.cursor >= lane.places.size()) lane.cursor = 0;
+    return lane.places[lane.cursor++];
+}
+
+Duration ProbeScheduler::interval_of(const Lane& lane) const {
+    if (lane.places.empty()) return options_.period;
+    const auto second = std::chrono::duration_cast<Duration>(std::chrono::seconds(1));
+    const std::int64_t budget = std::max(options_.per_second, 1U);
+    const auto wanted = [&](const Lane& of) {
+        return static_cast<std::int64_t>(of.places.size()) * second / std::max(options_.period, Duration(1));
+    };
+    const std::int64_t active_share =
+        std::min(wanted(active_), idle_.places.empty() ? budget : budget - budget / 10);
+    const std::int64_t share = &lane == &active_ ? active_share : budget - active_share;
+    return std::max(options_.period / static_cast<std::int64_t>(lane.places.size()),
+                    second / std::max<std::int64_t>(share, 1));
+}
+
+Duration ProbeScheduler::jittered(Duration interval) {
+    return interval * (800 + rng_.u32() % 401) / 1000;
+}
+
+Duration ProbeScheduler::active_round() const {
+    return interval_of(active_) * static_cast<std::int64_t>(active_.places.size());
+}
+
+Duration ProbeScheduler::full_round() const {
+    return std::max(active_round(), interval_of(idle_) * static_cast<std::int64_t>(idle_.places.size()));
+}
+
+bool ProbeScheduler::is_active(std::uint16_t vid, TimePoint now) const {
+    const auto found = active_until_.find(vid);
+    return found != active_until_.end() && found->second > now;
+}
+
+void ProbeScheduler::put(Place place, bool active) {
+    Lane& lane = active ? active_ : idle_;
+    where_[place] = {active, lane.places.size()};
+    lane.places.push_back(place);
+}
+
+/// The last one takes its place.
+void ProbeScheduler::take_out(const Where& where) {
+    Lane& lane = where.active ? active_ : idle_;
+    const std::size_t index = where.index;
+    lane.places[index] = lane.places.back();
+    where_[lane.places[index]].index = index;
+    lane.places.pop_back();
+}
+
+void ProbeScheduler::retire_inactive(TimePoint now) {
+    // One a call is enough: each place comes by once a round.
+    if (active_.places.empty() || active_.due > now) return;
+    if (active_.cursor >= active_.places.size()) active_.cursor = 0;
+    const Place place = active_.places[active_.cursor];
+    if (is_active(place.vid, now)) return;
+    take_out(Where(where_.at(place)));
+    put(place, false);
+}
+
+}  // namespace isthmus::stp_guard

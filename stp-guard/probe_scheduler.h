@@ -1,0 +1,85 @@
+// Which place is probed next: events first, then what waits to be opened, then steady rounds over all places.
+#pragma once
+
+#include <bitset>
+#include <deque>
+#include <optional>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "base/rng.h"
+#include "base/time.h"
+#include "stp-guard/guard_ids.h"
+#include "stp-guard/guard_options.h"
+#include "stp-guard/pacer.h"
+#include "stp-guard/place_hash.h"
+
+namespace isthmus::stp_guard {
+
+/// Steady rounds: each active place once a period (1 s), idle ones likewise as far as the budget goes; beyond, rounds stretch,
+/// and a tenth of the budget is the idle ones' in any case. Instants vary by a fifth, so that nobody can foresee them.
+class ProbeScheduler {
+  public:
+    ProbeScheduler(const ProbeOptions& options, Rng& rng);
+
+    void add(Place place, TimePoint now);
+    void remove(Place place);
+    void remove_port(PortId port);
+    /// Its places are probed first until `active_for` has passed without another call.
+    void set_active(std::uint16_t vid, TimePoint now);
+
+    /// `count` probes, spaced, ahead of everything else. A burst that is under way is not doubled.
+    void burst(Place place, std::uint32_t count, TimePoint now);
+    /// One probe soon, from the budget of what waits to be opened.
+    void request(Place place);
+
+    /// The place to send a probe on now; nullopt: none is due. Call until it says so.
+    [[nodiscard]] std::optional<Place> next(TimePoint now);
+    [[nodiscard]] std::optional<TimePoint> next_at() const;
+
+    [[nodiscard]] std::size_t active_places() const noexcept { return active_.places.size(); }
+    [[nodiscard]] std::size_t idle_places() const noexcept { return idle_.places.size(); }
+    [[nodiscard]] Duration active_round() const;
+    [[nodiscard]] Duration full_round() const;
+
+  private:
+    struct Lane {
+        std::vector<Place> places;
+        std::size_t cursor = 0;
+        TimePoint due{};
+    };
+    struct Burst {
+        Place place;
+        std::uint32_t left = 0;
+        TimePoint due{};
+    };
+    struct Where {
+        bool active = false;
+        std::size_t index = 0;
+    };
+
+    [[nodiscard]] std::optional<Place> next_burst(TimePoint now);
+    [[nodiscard]] std::optional<Place> next_requested(TimePoint now);
+    [[nodiscard]] std::optional<Place> next_steady(Lane& lane, TimePoint now);
+    [[nodiscard]] Duration interval_of(const Lane& lane) const;
+    [[nodiscard]] Duration jittered(Duration interval);
+    [[nodiscard]] bool is_active(std::uint16_t vid, TimePoint now) const;
+    void put(Place place, bool active);
+    void take_out(const Where& where);
+    void retire_inactive(TimePoint now);
+
+    ProbeOptions options_;
+    Rng& rng_;
+    Pacer budget_;
+    Pacer opening_budget_;
+    Lane active_;
+    Lane idle_;
+    std::unordered_map<Place, Where> where_;
+    std::unordered_map<std::uint16_t, TimePoint> active_until_;
+    std::deque<Burst> bursts_;
+    std::deque<Place> requested_;
+    std::unordered_set<Place> is_requested_;
+};
+
+}  // namespace isthmus::stp_guard
