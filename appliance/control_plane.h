@@ -53,8 +53,9 @@ class ControlPlane {
     virtual void configure(const config::Configuration& configuration) = 0;
     /// After each look at the kernel: ports, addresses and bridges may have come or gone.
     virtual void on_kernel_change() {}
-    /// Last words to peers; what is injected now still leaves.
+    /// Last words to peers. The gateway goes on until stopped(), a second at most; what is injected until then leaves.
     virtual void stop() {}
+    [[nodiscard]] virtual bool stopped() const { return true; }
     /// An object. Its "summary", if any, is a line of `isthmus status`.
     [[nodiscard]] virtual nlohmann::json status() const = 0;
 };

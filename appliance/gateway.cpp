@@ -1,5 +1,6 @@
 #include "appliance/gateway.h"
 
+#include <algorithm>
 #include <csignal>
 #include <nlohmann/json.hpp>
 
@@ -20,6 +21,9 @@ constexpr std::chrono::milliseconds kTick{200};
 constexpr std::chrono::milliseconds kGather{1};
 /// Events can be lost; what waits is looked at again after this long without any.
 constexpr std::chrono::seconds kLookAgain{5};
+/// What control planes have for their last words, and how often they are asked whether they are done.
+constexpr std::chrono::seconds kGoodbye{1};
+constexpr std::chrono::milliseconds kAskAgain{10};
 /// An interface whose name was just given up is free again after this long.
 constexpr std::chrono::milliseconds kLookSoon{300};
 
@@ -62,7 +66,8 @@ Gateway::Gateway(asio::io_context& io, Load load, const StateDirectory& state, L
       resolver_(io),
       signals_(io),
       tick_(io),
-      judge_(io) {}
+      judge_(io),
+      goodbye_(io) {}
 
 Gateway::~Gateway() = default;
 
@@ -166,7 +171,6 @@ void Gateway::start() {
 }
 
 void Gateway::stop() {
-    for (auto& plane : planes_) plane->stop();
     if (judge_waits_) judge_all();
     workers_->stop();
     punts_->stop();
@@ -182,13 +186,30 @@ void Gateway::wait_for_signal() {
 }
 
 void Gateway::on_signal(int signal) {
-    if (signal != SIGHUP) {
-        log_->info("stopping: {}", signal == SIGTERM ? "SIGTERM" : "SIGINT");
-        io_.stop();
+    wait_for_signal();
+    if (signal == SIGHUP) {
+        (void)reload();  // it has logged what came of it
         return;
     }
-    (void)reload();  // it has logged what came of it
-    wait_for_signal();
+    if (stop_at_) return io_.stop();  // asked twice
+    log_->info("stopping: {}", signal == SIGTERM ? "SIGTERM" : "SIGINT");
+    say_goodbye();
+}
+
+void Gateway::say_goodbye() {
+    stop_at_ = boot_now() + kGoodbye;
+    for (auto& plane : planes_) plane->stop();
+    wait_for_goodbye();
+}
+
+void Gateway::wait_for_goodbye() {
+    const bool done =
+        std::all_of(planes_.begin(), planes_.end(), [](const auto& plane) { return plane->stopped(); });
+    if (done || boot_now() >= *stop_at_) return io_.stop();
+    goodbye_.expires_after(kAskAgain);
+    goodbye_.async_wait([this](ErrorCode error) {
+        if (!error) wait_for_goodbye();
+    });
 }
 
 Result<std::vector<std::string>, std::vector<std::string>> Gateway::reload() {
@@ -199,6 +220,7 @@ Result<std::vector<std::string>, std::vector<std::string>> Gateway::reload() {
     } else {
         for (const auto& problem : loaded.error()) problems.push_back(problem.text());
     }
+    if (stop_at_) problems.emplace_back("isthmusd is stopping");
     if (!problems.empty()) {
         for (const auto& problem : problems) log_->error("reload: {}", problem);
         log_->error("reload: the configuration is refused; nothing was changed");

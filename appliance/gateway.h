@@ -55,6 +55,9 @@ class Gateway {
 
     void wait_for_signal();
     void on_signal(int signal);
+    /// Lets the control planes say their last words, then ends io.run().
+    void say_goodbye();
+    void wait_for_goodbye();
     void on_tick();
     void every_second();
 
@@ -92,6 +95,8 @@ class Gateway {
     asio::signal_set signals_;
     asio::steady_timer tick_;
     asio::steady_timer judge_;
+    asio::steady_timer goodbye_;
+    std::optional<TimePoint> stop_at_;  ///< whatever the control planes still want to say
     bool judge_waits_ = false;
     TimePoint next_second_;
     TimePoint next_look_;
