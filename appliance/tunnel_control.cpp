@@ -12,7 +12,7 @@ TunnelControl::TunnelControl(std::shared_ptr<const config::TunnelConfig> config,
 void TunnelControl::reconfigure(std::shared_ptr<const config::TunnelConfig> config) {
     const auto old = std::exchange(config_, std::move(config));
     if (old->options != config_->options) options_ = config_->options;
-    if (old->esp != config_->esp) {
+    if (old->esp != config_->esp || old->ike.has_value() != config_->ike.has_value()) {
         sas_.clear();
         keys_made_ = false;
     }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "bridge/options.h"
+#include "config/ike_config.h"
 #include "config/problem.h"
 #include "crypto/esp/options.h"
 #include "stp-guard/options.h"
@@ -17,23 +18,14 @@ namespace isthmus::config {
 enum class LogLevel : std::uint8_t { trace, debug, info, warning, error };
 enum class LogTarget : std::uint8_t { console, journal, file };
 
-/// Where a table begins in the file. It is no part of what the table says: two that differ in it only are equal.
-struct Line {
-    std::uint32_t number = 0;
-    constexpr Line() = default;
-    explicit constexpr Line(std::uint32_t n) : number(n) {}
-    // NOLINTNEXTLINE(google-explicit-constructor)
-    constexpr operator std::uint32_t() const noexcept { return number; }
-    friend constexpr bool operator==(Line, Line) noexcept { return true; }
-};
-
 struct GatewayConfig {
     std::string name;
     std::string state_dir = "/var/lib/isthmus";
     std::string control_socket = "/run/isthmus/isthmus.sock";
     LogLevel log_level = LogLevel::info;
     LogTarget log_target = LogTarget::console;
-    std::string log_file;  ///< log_target file only
+    std::string log_file;        ///< log_target file only
+    bool allow_key_log = false;  ///< isthmusd --key-log may write the keys of IKE and ESP
     friend bool operator==(const GatewayConfig&, const GatewayConfig&) = default;
 };
 
@@ -77,11 +69,12 @@ struct TunnelConfig {
     tunnel::TunnelOptions options;
     std::optional<std::uint32_t>
         path_mtu;                  ///< bytes; else the MTU of the interface that holds the local address
-    std::optional<EspConfig> esp;  ///< nullopt: in the clear, asked for by name
+    std::optional<EspConfig> esp;  ///< manual keys
+    std::optional<IkeConfig> ike;  ///< keys by IKEv2; neither: in the clear, asked for by name
     Line line;                     ///< of its [[tunnel]]
 
     /// False only if asked for by name. While true, nothing of the tunnel is sent or taken without ESP.
-    [[nodiscard]] bool is_protected() const noexcept { return esp.has_value(); }
+    [[nodiscard]] bool is_protected() const noexcept { return esp || ike; }
     friend bool operator==(const TunnelConfig&, const TunnelConfig&) = default;
 };
 

@@ -3,6 +3,7 @@
 // already.
 #pragma once
 
+#include <array>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -23,6 +24,7 @@ struct TunnelSections {
     std::optional<Section> esp;
     std::optional<Section> out;
     std::optional<Section> in;
+    std::optional<Section> ike = std::nullopt;
 };
 
 struct Draft {
@@ -49,6 +51,30 @@ void read_tunnel(const Section& section, const Environment& environment, Draft& 
 [[nodiscard]] EspConfig read_esp(const Section& esp, const TunnelConfig& tunnel,
                                  const Environment& environment, TunnelSections& sections);
 
+using EspSuiteName = crypto::ike::Named<crypto::esp::Suite>;
+inline constexpr auto kEspSuites = std::to_array<EspSuiteName>({
+    {"aes-256-gcm", crypto::esp::Suite::aes256_gcm16},
+    {"aes-128-gcm", crypto::esp::Suite::aes128_gcm16},
+    {"chacha20-poly1305", crypto::esp::Suite::chacha20_poly1305},
+    {"aes-256-cbc-sha256", crypto::esp::Suite::aes256_cbc_hmac_sha256_128},
+    {"aes-256-cbc-sha384", crypto::esp::Suite::aes256_cbc_hmac_sha384_192},
+    {"aes-256-cbc-sha512", crypto::esp::Suite::aes256_cbc_hmac_sha512_256},
+    {"aes-128-cbc-sha256", crypto::esp::Suite::aes128_cbc_hmac_sha256_128},
+});
+[[nodiscard]] std::uint32_t read_replay_window(const Section& section);
+
+/// Where a peer is: an address, a DNS name to be looked up, or unknown until it comes ("any").
+struct Host {
+    std::string name;  ///< as written; empty: any
+    std::optional<IpAddress> address;
+};
+/// The key "remote". nullopt: not there, or reported.
+[[nodiscard]] std::optional<Host> read_remote_host(const Section& section);
+
+/// `tunnel` has its addresses; `remote_host` is the tunnel's remote as it was written, empty for "any".
+[[nodiscard]] IkeConfig read_ike(const Section& ike, const TunnelConfig& tunnel,
+                                 const std::string& remote_host, const Environment& environment);
+
 // What only shows when parts are held against each other.
 void check_names(const Draft& draft);
 void check_wire(const Draft& draft);
@@ -62,6 +88,14 @@ void check_bridging(Draft& draft);
 [[nodiscard]] std::optional<std::pair<std::string, std::string>> fault_of_interface_name(
     std::string_view name);
 [[nodiscard]] std::optional<IpAddress> read_unicast_address(const Section& section, std::string_view key);
+/// Why packets cannot be sent from and to an address, or nullopt.
+[[nodiscard]] std::optional<std::string> fault_of_address(const IpAddress& address);
 [[nodiscard]] std::uint16_t read_port(const Section& section, std::string_view key, std::uint16_t fallback);
+
+/// A path as the file at hand means it: relative ones begin in its folder.
+[[nodiscard]] std::string in_folder_of(const std::string& file, const std::string& path);
+/// A secret that somebody else may read or write is none: reported at `key`.
+[[nodiscard]] bool is_private(const Section& section, std::string_view key, const std::string& path,
+                              const File& file, const Environment& environment);
 
 }  // namespace isthmus::config

@@ -33,7 +33,6 @@ constexpr std::array kSuites{SuiteName{"aes-128-gcm", Suite::aes128_gcm16},
                              SuiteName{"aes-256-cbc-sha512", Suite::aes256_cbc_hmac_sha512_256}};
 constexpr std::uint32_t kFirstSpi = 256;  ///< RFC 4303 section 2.1: 0 to 255 are reserved
 constexpr std::size_t kMaxShownPath = 200;
-constexpr std::uint32_t kReadableByOthers = 077;
 
 /// What a key of the suite looks like; of any suite if the file names none that is known.
 struct KeyShape {
@@ -46,7 +45,7 @@ struct KeyShape {
     }
 };
 
-KeyShape shape_of(Suite suite) {
+KeyShape key_shape_of(Suite suite) {
     for (const auto& [name, value] : kSuites)
         if (value == suite) return {name, crypto::esp::key_size(suite)};
     return {};
@@ -73,29 +72,6 @@ SecretBytes parse_key(const Section& sa, std::string_view key, std::string_view 
     return {};
 }
 
-std::string in_folder_of(const std::string& file, const std::string& path) {
-    const auto slash = file.rfind('/');
-    if (path.starts_with('/') || slash == std::string::npos) return path;
-    return file.substr(0, slash + 1) + path;
-}
-
-/// A secret that somebody else may read or write is none.
-bool is_private(const Section& sa, const std::string& path, const File& file,
-                const Environment& environment) {
-    const std::uint32_t us = environment.user_id();
-    const bool trusted_owner = file.owner == 0 || file.owner == us;
-    if (!trusted_owner)
-        sa.problem(
-            "key_file", quoted(path, kMaxShownPath) + " belongs to user " + std::to_string(file.owner),
-            "it has to belong to root" + (us == 0 ? std::string() : " or to user " + std::to_string(us)));
-    if ((file.mode & kReadableByOthers) == 0) return trusted_owner;
-    std::string mode(4, '0');
-    for (std::size_t i = 0; i < 4; ++i) mode[i] = static_cast<char>('0' + ((file.mode >> (9 - 3 * i)) & 7));
-    sa.problem("key_file", quoted(path, kMaxShownPath) + " has mode " + mode + ", open to others",
-               "make it 0600 or 0400: chmod 600");
-    return false;
-}
-
 SecretBytes read_key_file(const Section& sa, const KeyShape& shape, const Environment& environment) {
     const auto name = sa.text("key_file");
     if (!name) return {};
@@ -107,7 +83,8 @@ SecretBytes read_key_file(const Section& sa, const KeyShape& shape, const Enviro
         return {};
     }
     SecretBytes secret;
-    if (is_private(sa, path, *file, environment)) secret = parse_key(sa, "key_file", file->content, shape);
+    if (is_private(sa, "key_file", path, *file, environment))
+        secret = parse_key(sa, "key_file", file->content, shape);
     explicit_bzero(file->content.data(), file->content.size());
     return secret;
 }
@@ -138,23 +115,12 @@ SaOptions read_sa(const Section& sa, SaOptions common, const KeyShape& shape,
 void read_key_source(const Section& esp) {
     const auto source = esp.choice<KeySource>("keys", kKeySources);
     if (source == KeySource::ike)
-        esp.problem("keys", "key exchange (IKEv2) is not in this version",
-                    "write keys = \"manual\" and give keys in out and in");
+        esp.problem(
+            "keys", "keys by IKEv2 have a table of their own",
+            "write [tunnel.ike] instead of [tunnel.esp], or keys = \"manual\" with keys in out and in");
     if (source == KeySource::manual)
         esp.warning("keys", "manual keys are never renewed: they are for labs and tests",
                     "change them by hand at both ends");
-}
-
-std::uint32_t read_replay_window(const Section& esp) {
-    using crypto::esp::kDefaultReplayWindow;
-    using crypto::esp::kMaxReplayWindow;
-    using crypto::esp::kMinReplayWindow;
-    const auto window =
-        esp.integer("replay_window", kMinReplayWindow, kMaxReplayWindow).value_or(kDefaultReplayWindow);
-    if (window % 64 != 0)
-        esp.problem("replay_window", std::to_string(window) + " is no multiple of 64",
-                    "write a multiple of 64, such as " + std::to_string((window + 63) / 64 * 64));
-    return window;
 }
 
 void read_transport(const Section& esp, EspConfig& out) {
@@ -207,7 +173,7 @@ EspConfig read_esp(const Section& esp, const TunnelConfig& tunnel, const Environ
         esp.warning("extended_sequence",
                     "with 32-bit sequence numbers the SA stops after 4,294,967,295 packets",
                     "write extended_sequence = true at both ends");
-    const KeyShape shape = suite_known ? shape_of(common.suite) : KeyShape{};
+    const KeyShape shape = suite_known ? key_shape_of(common.suite) : KeyShape{};
 
     const auto copy = [&common] {
         SaOptions sa;
@@ -221,6 +187,18 @@ EspConfig read_esp(const Section& esp, const TunnelConfig& tunnel, const Environ
     if (sections.out) out.out = read_sa(*sections.out, copy(), shape, environment);
     if (sections.in) out.in = read_sa(*sections.in, copy(), shape, environment);
     return out;
+}
+
+std::uint32_t read_replay_window(const Section& esp) {
+    using crypto::esp::kDefaultReplayWindow;
+    using crypto::esp::kMaxReplayWindow;
+    using crypto::esp::kMinReplayWindow;
+    const auto window =
+        esp.integer("replay_window", kMinReplayWindow, kMaxReplayWindow).value_or(kDefaultReplayWindow);
+    if (window % 64 != 0)
+        esp.problem("replay_window", std::to_string(window) + " is no multiple of 64",
+                    "write a multiple of 64, such as " + std::to_string((window + 63) / 64 * 64));
+    return window;
 }
 
 }  // namespace isthmus::config

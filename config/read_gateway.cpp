@@ -54,6 +54,11 @@ GatewayConfig read_gateway(const Section* section, const Environment& environmen
     gateway.control_socket = read_path(*section, "control_socket", gateway.control_socket, kMaxSocketPath);
     gateway.log_level = section->choice<LogLevel>("log_level", kLogLevels).value_or(gateway.log_level);
     read_log_target(*section, gateway);
+    gateway.allow_key_log = section->boolean("allow_key_log").value_or(false);
+    if (gateway.allow_key_log)
+        section->warning("allow_key_log",
+                         "whoever may start the daemon with --key-log can then read all traffic",
+                         "remove it when the search is over");
     return gateway;
 }
 

@@ -24,19 +24,30 @@ constexpr std::array kProtections{std::pair<std::string_view, Protection>{"esp",
                                   std::pair<std::string_view, Protection>{"none", Protection::none}};
 constexpr std::uint32_t kMaxId = 0xffff'ffff;
 
-/// An address that was refused stays 0.0.0.0, which no check minds.
-void read_addresses(const Section& section, tunnel::TunnelOptions& options) {
+/// An address that was refused stays 0.0.0.0, which no check minds. With IKE the peer may be a name, or come from anywhere:
+/// then the address is left open, and the name is returned.
+std::string read_addresses(const Section& section, tunnel::TunnelOptions& options) {
     const auto local = read_unicast_address(section, "local");
-    const auto remote = read_unicast_address(section, "remote");
+    std::string host;
+    std::optional<IpAddress> remote;
+    if (section.has("ike")) {
+        const auto found = read_remote_host(section).value_or(Host{});
+        host = found.name;
+        remote = found.address;
+    } else {
+        remote = read_unicast_address(section, "remote");
+        if (remote) host = remote->text();
+    }
     if (local) options.local = *local;
     if (remote) options.remote = *remote;
-    if (!local || !remote) return;
+    if (!local || !remote) return host;
     if (local->is_v4() != remote->is_v4())
         section.problem("remote",
                         remote->text() + " is " + (remote->is_v4() ? "IPv4" : "IPv6") + " but local is not",
                         "both ends of a tunnel have addresses of one family");
     else if (*local == *remote)
         section.problem("remote", remote->text() + " is the local address too", "write the peer's address");
+    return host;
 }
 
 void read_ports(const Section& section, tunnel::TunnelOptions& options) {
@@ -54,20 +65,35 @@ std::optional<std::uint32_t> read_path_mtu(const Section& section, const tunnel:
     return section.integer("path_mtu", least, 65'535);
 }
 
-void read_protection(const Section& section, const Environment& environment, TunnelConfig& tunnel,
-                     TunnelSections& sections) {
-    const auto protection = section.choice<Protection>("protection", kProtections);
-    sections.esp = section.table("esp");
-    if (sections.esp) tunnel.esp = read_esp(*sections.esp, tunnel, environment, sections);
-    if (protection == Protection::esp && !section.has("esp"))
-        section.problem("esp", "missing", "protection = \"esp\" takes its keys from a table [tunnel.esp]");
+/// Where a tunnel's keys come from: exactly one of the two tables, or none in the clear.
+void check_protection(const Section& section, std::optional<Protection> protection) {
+    const bool manual = section.has("esp");
+    const bool ike = section.has("ike");
+    if (protection == Protection::esp && !manual && !ike)
+        section.problem(
+            "ike", "missing",
+            "protection = \"esp\" takes its keys from a table [tunnel.ike], or in labs [tunnel.esp]");
+    if (protection == Protection::esp && manual && ike)
+        section.problem("esp", "there is [tunnel.ike] too",
+                        "remove one of the two: keys come from one of them");
     if (protection != Protection::none) return;
-    if (section.has("esp"))
-        section.problem("esp", "has no place in a tunnel with protection = \"none\"",
-                        "remove the table, or write protection = \"esp\"");
+    for (const std::string_view table : {"esp", "ike"})
+        if (section.has(table))
+            section.problem(table, "has no place in a tunnel with protection = \"none\"",
+                            "remove the table, or write protection = \"esp\"");
     section.warning("protection",
                     "frames cross the WAN in the clear: anybody on the way can read and forge them",
                     "write protection = \"esp\"");
+}
+
+void read_protection(const Section& section, const std::string& remote_host, const Environment& environment,
+                     TunnelConfig& tunnel, TunnelSections& sections) {
+    const auto protection = section.choice<Protection>("protection", kProtections);
+    sections.esp = section.table("esp");
+    sections.ike = section.table("ike");
+    if (sections.esp) tunnel.esp = read_esp(*sections.esp, tunnel, environment, sections);
+    if (sections.ike) tunnel.ike = read_ike(*sections.ike, tunnel, remote_host, environment);
+    check_protection(section, protection);
 }
 
 }  // namespace
@@ -79,14 +105,14 @@ void read_tunnel(const Section& section, const Environment& environment, Draft& 
     out.name = read_label(section, "name").value_or("");
     out.options.encapsulation =
         section.choice<Encapsulation>("encapsulation", kEncapsulations).value_or(Encapsulation::udp);
-    read_addresses(section, out.options);
+    const std::string remote_host = read_addresses(section, out.options);
     read_ports(section, out.options);
     out.options.local_id = ControlConnectionId{section.integer("local_id", 1, kMaxId).value_or(0)};
     out.options.remote_id = ControlConnectionId{section.integer("remote_id", 1, kMaxId).value_or(0)};
     out.path_mtu = read_path_mtu(section, out.options);
     out.options.dscp = section.choice<DscpPolicy>("dscp", kDscpPolicies).value_or(out.options.dscp);
     out.options.ecn = section.choice<EcnMode>("ecn", kEcnModes).value_or(out.options.ecn);
-    read_protection(section, environment, out, sections);
+    read_protection(section, remote_host, environment, out, sections);
     draft.configuration.tunnels.push_back(std::move(out));
     draft.tunnels.push_back(std::move(sections));
 }

@@ -8,57 +8,21 @@ namespace isthmus::crypto::ike {
 
 namespace {
 
-struct NamedCipher {
-    IkeCipher cipher;
-    std::string_view name;
-};
-constexpr auto kCiphers = std::to_array<NamedCipher>({
-    {{EncryptionId::aes_gcm16, 256, IntegrityId::none}, "aes-256-gcm"},
-    {{EncryptionId::aes_gcm16, 128, IntegrityId::none}, "aes-128-gcm"},
-    {{EncryptionId::chacha20_poly1305, 0, IntegrityId::none}, "chacha20-poly1305"},
-    {{EncryptionId::aes_cbc, 256, IntegrityId::hmac_sha256_128}, "aes-256-cbc-sha256"},
-    {{EncryptionId::aes_cbc, 256, IntegrityId::hmac_sha384_192}, "aes-256-cbc-sha384"},
-    {{EncryptionId::aes_cbc, 256, IntegrityId::hmac_sha512_256}, "aes-256-cbc-sha512"},
-    {{EncryptionId::aes_cbc, 128, IntegrityId::hmac_sha256_128}, "aes-128-cbc-sha256"},
-    {{EncryptionId::aes_cbc, 128, IntegrityId::hmac_sha384_192}, "aes-128-cbc-sha384"},
-    {{EncryptionId::aes_cbc, 128, IntegrityId::hmac_sha512_256}, "aes-128-cbc-sha512"},
-});
-
-template <class T>
-struct NamedValue {
-    T value;
-    std::string_view name;
-};
-constexpr auto kPrfs = std::to_array<NamedValue<Prf>>({
-    {Prf::hmac_sha256, "sha256"},
-    {Prf::hmac_sha384, "sha384"},
-    {Prf::hmac_sha512, "sha512"},
-});
-constexpr auto kGroups = std::to_array<NamedValue<DhGroup>>({
-    {DhGroup::curve25519, "x25519"},
-    {DhGroup::ecp256, "ecp256"},
-    {DhGroup::ecp384, "ecp384"},
-    {DhGroup::ecp521, "ecp521"},
-    {DhGroup::modp2048, "modp2048"},
-    {DhGroup::modp3072, "modp3072"},
-    {DhGroup::modp4096, "modp4096"},
-});
-
 template <class T, std::size_t n>
-std::string name_in(const std::array<NamedValue<T>, n>& all, T value) {
-    const auto* const found = std::ranges::find(all, value, &NamedValue<T>::value);
+std::string name_in(const std::array<Named<T>, n>& all, T value) {
+    const auto* const found = std::ranges::find(all, value, &Named<T>::value);
     return found == all.end() ? "?" : std::string(found->name);
 }
 template <class T, std::size_t n>
-std::optional<T> value_in(const std::array<NamedValue<T>, n>& all, std::string_view name) {
-    const auto* const found = std::ranges::find(all, name, &NamedValue<T>::name);
+std::optional<T> value_in(const std::array<Named<T>, n>& all, std::string_view name) {
+    const auto* const found = std::ranges::find(all, name, &Named<T>::name);
     if (found == all.end()) return std::nullopt;
     return found->value;
 }
-template <class Named, std::size_t n>
-std::string names_of(const std::array<Named, n>& all) {
+template <class T, std::size_t n>
+std::string names_of(const std::array<Named<T>, n>& all) {
     std::string out;
-    for (const Named& named : all) {
+    for (const Named<T>& named : all) {
         if (!out.empty()) out += ", ";
         out += named.name;
     }
@@ -88,11 +52,10 @@ IkePolicy default_ike_policy() {
     // RFC 8247 makes AES-GCM-16, HMAC-SHA-2 and MODP-2048, ECP-256 or Curve25519 what everybody has. AES-CBC is for peers
     // that only have the older half of that.
     IkePolicy policy;
-    for (const NamedCipher& named : kCiphers) {
-        const bool odd = named.cipher.integrity != IntegrityId::none &&
-                         named.cipher.integrity != IntegrityId::hmac_sha256_128 &&
-                         named.cipher.key_bits == 128;
-        if (!odd) policy.ciphers.push_back(named.cipher);
+    for (const auto& [name, cipher] : kIkeCiphers) {
+        const bool odd = cipher.integrity != IntegrityId::none &&
+                         cipher.integrity != IntegrityId::hmac_sha256_128 && cipher.key_bits == 128;
+        if (!odd) policy.ciphers.push_back(cipher);
     }
     policy.prfs = {Prf::hmac_sha256, Prf::hmac_sha384, Prf::hmac_sha512};
     for (const auto& named : kGroups) policy.groups.push_back(named.value);
@@ -112,8 +75,7 @@ ChildPolicy default_child_policy() {
 }
 
 std::string text_of(const IkeCipher& cipher) {
-    const auto* const found = std::ranges::find(kCiphers, cipher, &NamedCipher::cipher);
-    return found == kCiphers.end() ? "?" : std::string(found->name);
+    return name_in(kIkeCiphers, cipher);
 }
 std::string text_of(Prf prf) {
     return name_in(kPrfs, prf);
@@ -132,9 +94,7 @@ std::string text_of(const ChildSuite& suite) {
 }
 
 std::optional<IkeCipher> ike_cipher_named(std::string_view name) {
-    const auto* const found = std::ranges::find(kCiphers, name, &NamedCipher::name);
-    if (found == kCiphers.end()) return std::nullopt;
-    return found->cipher;
+    return value_in(kIkeCiphers, name);
 }
 std::optional<Prf> prf_named(std::string_view name) {
     return value_in(kPrfs, name);
@@ -148,7 +108,7 @@ std::optional<DhGroup> group_of(std::uint16_t id) noexcept {
     return std::nullopt;
 }
 std::string all_ike_cipher_names() {
-    return names_of(kCiphers);
+    return names_of(kIkeCiphers);
 }
 std::string all_prf_names() {
     return names_of(kPrfs);

@@ -8,20 +8,11 @@
 
 #include "crypto/dh.h"
 #include "crypto/esp/suite.h"
+#include "crypto/ike/suite_options.h"
 #include "crypto/ike/wire/numbers.h"
 #include "crypto/prf.h"
 
 namespace isthmus::crypto::ike {
-
-/// What encrypts and authenticates an IKE SA's messages.
-struct IkeCipher {
-    EncryptionId encryption = EncryptionId::aes_gcm16;  ///< aes_gcm16, chacha20_poly1305 or aes_cbc
-    std::uint16_t key_bits = 256;                       ///< 0 for chacha20_poly1305
-    IntegrityId integrity = IntegrityId::none;          ///< none with AEAD only
-
-    [[nodiscard]] constexpr bool is_aead() const noexcept { return encryption != EncryptionId::aes_cbc; }
-    friend bool operator==(const IkeCipher&, const IkeCipher&) = default;
-};
 
 /// Sizes in bytes.
 struct IkeCipherShape {

@@ -47,7 +47,7 @@ TEST_CASE("an unknown key is told with the nearest known one") {
           "c.toml:7: bridge.path_mtu: unknown key; it belongs in [[tunnel]]");
     CHECK(problem_with("name = \"dc-gw\"", "zzzzzzzz = 1") ==
           "c.toml:3: gateway.zzzzzzzz: unknown key; keys in [gateway] are name, state_dir, control_socket, "
-          "log_level and log_target");
+          "log_level, log_target and allow_key_log");
 }
 
 TEST_CASE("a missing key is told with what to write") {
@@ -380,13 +380,13 @@ TEST_CASE("protection and its table go together") {
           "write protection = \"esp\"");
     const std::string without =
         kGood.substr(0, kGood.find("[tunnel.esp]")) + kGood.substr(kGood.find("[[session]]"));
+    CHECK(problems_of(without) == Texts{"c.toml:9: tunnel.ike: missing; protection = \"esp\" takes its keys "
+                                        "from a table [tunnel.ike], or in "
+                                        "labs [tunnel.esp]"});
     CHECK(
-        problems_of(without) ==
-        Texts{
-            "c.toml:9: tunnel.esp: missing; protection = \"esp\" takes its keys from a table [tunnel.esp]"});
-    CHECK(problem_with("keys = \"manual\"", "keys = \"ike\"") ==
-          "c.toml:15: tunnel.esp.keys: key exchange (IKEv2) is not in this version; write keys = \"manual\" "
-          "and give keys in out and in");
+        problem_with("keys = \"manual\"", "keys = \"ike\"") ==
+        "c.toml:15: tunnel.esp.keys: keys by IKEv2 have a table of their own; write [tunnel.ike] instead of "
+        "[tunnel.esp], or keys = \"manual\" with keys in out and in");
     CHECK(problem_with("keys =", "suite = \"aes-256-gmc\"\nkeys =").find("did you mean \"aes-256-gcm\"?") !=
           std::string::npos);
 }
