@@ -3,13 +3,14 @@
 #include <exception>
 #include <iostream>
 
+#include "appliance/clock.h"
 #include "appliance/gateway.h"
+#include "appliance/ike_setup.h"
 #include "appliance/logging.h"
 #include "appliance/privileges.h"
 #include "appliance/state_directory.h"
 #include "appliance/version.h"
 #include "config/io/system_environment.h"
-#include "config/load.h"
 
 namespace {
 
@@ -38,7 +39,7 @@ int run(config::Configuration configuration, const std::string& file) {
     for (const auto& warning : configuration.warnings) (*logger)->warn("{}", warning.text());
 
     asio::io_context io;
-    const auto load = [file] { return config::load_file(file, config::SystemEnvironment()); };
+    const auto load = [file] { return load_configuration(file, config::SystemEnvironment(), wall_now()); };
     auto gateway = Gateway::open(io, std::move(configuration), load, *state, *logger);
     if (!gateway) return fail(gateway.error());
     if (const auto dropped = drop_privileges(); !dropped) return fail(dropped.error());
@@ -62,7 +63,7 @@ int main(int argc, char** argv) {
 
     try {
         harden_process();
-        auto configuration = config::load_file(file, config::SystemEnvironment());
+        auto configuration = load_configuration(file, config::SystemEnvironment(), wall_now());
         if (!configuration) {
             print(configuration.error(), "");
             std::cerr << "isthmusd: " << file << " is refused: " << configuration.error().size()
