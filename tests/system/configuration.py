@@ -7,7 +7,7 @@ import os
 import re
 
 from harness import CASES, ROOT, case, check, contains, equal, main
-from lab import Lab, LabError, find_program
+from lab import Lab, LabError, find_program, run
 from one_site import OneSite, base_config, clear_config, toml
 
 BAD = ROOT / "tests/system/bad-config"
@@ -26,6 +26,14 @@ class Bench:
         os.chown(keys / "nobodys.key", 65534, 65534)
         (keys / "text.key").write_text("this is no key\n")
         (keys / "text.key").chmod(0o600)
+        (keys / "psk").write_text("KxNwCkV7h5zDyQm2uHRd9tYfJbA3gKqXpLs8vTeZr1o\n")
+        (keys / "psk").chmod(0o600)
+        (keys / "lines").write_text("one\ntwo\n")
+        (keys / "lines").chmod(0o600)
+        isthmus = find_program("isthmus")
+        run(isthmus, "pki", "ca", "--dir", keys)
+        for name in ("gw", "other"):
+            run(isthmus, "pki", "cert", name, "--dir", keys, "--dns", "dc-gw.example.org")
         self.file = self.site.gateway.config
         self.before = self.links()
 
