@@ -1,6 +1,7 @@
 // A configuration that was found good: values in the modules' own types. docs/configuration.md has every key.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -9,7 +10,10 @@
 #include "bridge/options.h"
 #include "config/ike_config.h"
 #include "config/problem.h"
+#include "config/storm_setting.h"
 #include "crypto/esp/options.h"
+#include "crypto/secret_bytes.h"
+#include "stp-guard/gateways.h"
 #include "stp-guard/options.h"
 #include "tunnel/options.h"
 
@@ -41,6 +45,40 @@ struct DatapathConfig {
     friend bool operator==(const DatapathConfig&, const DatapathConfig&) = default;
 };
 
+/// As written; nullopt: the default.
+struct StormSettings {
+    std::array<std::optional<StormSetting>, stp_guard::kStormClassCount> classes;
+    std::optional<StormSetting> all;
+    std::optional<StormSetting> per_source;
+    friend bool operator==(const StormSettings&, const StormSettings&) = default;
+};
+
+/// What keeps storms, loops and stray spanning trees from crossing; for all sessions.
+struct GuardConfig {
+    bool enabled = true;
+    bool observe = false;  ///< sessions may say otherwise
+    std::uint32_t domain = 1;
+    std::string site;  ///< labels, of which identifiers are made
+    std::string node;
+    crypto::SecretBytes key;  ///< shared by the domain's gateways; empty: each is by itself
+    bool probes = true;
+    std::uint32_t probes_per_second = 200;
+    bool pin_duplicates = false;
+    bool suspend_storms = false;
+    bool nftables = true;
+    std::uint32_t capture = 200;  ///< frames kept before and after an event
+    StormSettings storm;          ///< sessions' own come on top
+    friend bool operator==(const GuardConfig&, const GuardConfig&) = default;
+};
+
+/// A session's own part, beside its AdmissionOptions.
+struct SessionGuardConfig {
+    bool probes = true;
+    bool root_guard = false;
+    stp_guard::GatewayOptions gateways;
+    friend bool operator==(const SessionGuardConfig&, const SessionGuardConfig&) = default;
+};
+
 struct BridgeConfig {
     bridge::BridgeOptions options;
     Line line;  ///< of its [[bridge]]
@@ -69,6 +107,7 @@ struct TunnelConfig {
     tunnel::TunnelOptions options;
     std::optional<std::uint32_t>
         path_mtu;                  ///< bytes; else the MTU of the interface that holds the local address
+    std::optional<std::uint64_t> rate;  ///< bits a second, for limits in percent
     std::optional<EspConfig> esp;  ///< manual keys
     std::optional<IkeConfig> ike;  ///< keys by IKEv2; neither: in the clear, asked for by name
     Line line;                     ///< of its [[tunnel]]
@@ -85,6 +124,7 @@ struct SessionConfig {
     std::string interface;   ///< name of the TAP
     tunnel::SessionOptions options;
     stp_guard::AdmissionOptions admission;
+    SessionGuardConfig guard;
     std::optional<std::string> split_horizon;  ///< group: its members on one bridge exchange no frames
     std::optional<std::string> redundancy;     ///< group: ways to the same place, of which one forwards
     /// Not the first of its redundancy group: stays blocked, since nothing elects another forwarder yet.
@@ -96,6 +136,7 @@ struct SessionConfig {
 struct Configuration {
     GatewayConfig gateway;
     DatapathConfig datapath;
+    GuardConfig guard;
     std::vector<BridgeConfig> bridges;
     std::vector<TunnelConfig> tunnels;
     std::vector<SessionConfig> sessions;

@@ -43,9 +43,14 @@ struct Names {
 // One for each kind of table. Problems go to the section's findings.
 [[nodiscard]] GatewayConfig read_gateway(const Section* section, const Environment& environment);
 [[nodiscard]] DatapathConfig read_datapath(const Section* section);
+[[nodiscard]] GuardConfig read_guard(const Section* section, const GatewayConfig& gateway,
+                                     const Environment& environment);
 [[nodiscard]] BridgeConfig read_bridge(const Section& section);
 void read_tunnel(const Section& section, const Environment& environment, Draft& draft);
 [[nodiscard]] SessionConfig read_session(const Section& section, const Names& names);
+/// The rest of a session. `tunnel` is null if it is not known.
+void read_session_guard(const Section& section, const GuardConfig& guard, const TunnelConfig* tunnel,
+                        SessionConfig& session);
 
 /// Fills `sections.out` and `sections.in`. `tunnel` has its addresses.
 [[nodiscard]] EspConfig read_esp(const Section& esp, const TunnelConfig& tunnel,
@@ -74,6 +79,16 @@ struct Host {
 /// `tunnel` has its addresses; `remote_host` is the tunnel's remote as it was written, empty for "any".
 [[nodiscard]] IkeConfig read_ike(const Section& ike, const TunnelConfig& tunnel,
                                  const std::string& remote_host, const Environment& environment);
+
+/// What a key in a file looks like: `size` bytes in hex; 0: not known.
+struct KeyShape {
+    std::string_view of;  ///< what it is for, in words
+    std::size_t size = 0;
+    [[nodiscard]] std::string text() const;
+};
+/// The key `key_file`. Empty, after a problem, if there is none that nobody else can read.
+[[nodiscard]] crypto::SecretBytes read_key_file(const Section& section, const KeyShape& shape,
+                                                const Environment& environment);
 
 // What only shows when parts are held against each other.
 void check_names(const Draft& draft);

@@ -23,6 +23,9 @@ Draft read(const Section& root, const Environment& environment) {
     draft.configuration.gateway = read_gateway(gateway ? &*gateway : nullptr, environment);
     const auto datapath = root.table("datapath");
     draft.configuration.datapath = read_datapath(datapath ? &*datapath : nullptr);
+    const auto guard = root.table("guard");
+    draft.configuration.guard =
+        read_guard(guard ? &*guard : nullptr, draft.configuration.gateway, environment);
     draft.bridges = root.tables("bridge");
     for (const Section& section : draft.bridges) draft.configuration.bridges.push_back(read_bridge(section));
     for (const Section& section : root.tables("tunnel")) read_tunnel(section, environment, draft);
@@ -31,8 +34,12 @@ Draft read(const Section& root, const Environment& environment) {
     for (const auto& bridge : draft.configuration.bridges) names.bridges.emplace_back(bridge.options.name);
     for (const auto& tunnel : draft.configuration.tunnels) names.tunnels.emplace_back(tunnel.name);
     draft.sessions = root.tables("session");
-    for (const Section& section : draft.sessions)
-        draft.configuration.sessions.push_back(read_session(section, names));
+    for (const Section& section : draft.sessions) {
+        SessionConfig& session = draft.configuration.sessions.emplace_back(read_session(section, names));
+        const TunnelConfig* tunnel =
+            session.tunnel != kUnknown ? &draft.configuration.tunnels[session.tunnel] : nullptr;
+        read_session_guard(section, draft.configuration.guard, tunnel, session);
+    }
     return draft;
 }
 

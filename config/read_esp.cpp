@@ -34,17 +34,6 @@ constexpr std::array kSuites{SuiteName{"aes-128-gcm", Suite::aes128_gcm16},
 constexpr std::uint32_t kFirstSpi = 256;  ///< RFC 4303 section 2.1: 0 to 255 are reserved
 constexpr std::size_t kMaxShownPath = 200;
 
-/// What a key of the suite looks like; of any suite if the file names none that is known.
-struct KeyShape {
-    std::string_view suite;
-    std::size_t size = 0;  ///< bytes; 0: not known
-    [[nodiscard]] std::string text() const {
-        if (size == 0) return "the key in hex";
-        return std::to_string(2 * size) + " hex digits (" + std::to_string(size) + " bytes for " +
-               std::string(suite) + ")";
-    }
-};
-
 KeyShape key_shape_of(Suite suite) {
     for (const auto& [name, value] : kSuites)
         if (value == suite) return {name, crypto::esp::key_size(suite)};
@@ -70,23 +59,6 @@ SecretBytes parse_key(const Section& sa, std::string_view key, std::string_view 
     if (shape.size == 0 || secret.size() == shape.size) return secret;
     sa.problem(key, "the key has " + std::to_string(secret.size()) + " bytes", "it takes " + shape.text());
     return {};
-}
-
-SecretBytes read_key_file(const Section& sa, const KeyShape& shape, const Environment& environment) {
-    const auto name = sa.text("key_file");
-    if (!name) return {};
-    const std::string path = in_folder_of(sa.findings().file(), *name);
-    auto file = environment.read_file(path, kMaxKeyFileSize);
-    if (!file) {
-        sa.problem("key_file", quoted(path, kMaxShownPath) + ": " + file.error(),
-                   "it holds " + shape.text() + ", belongs to root and has mode 0600");
-        return {};
-    }
-    SecretBytes secret;
-    if (is_private(sa, "key_file", path, *file, environment))
-        secret = parse_key(sa, "key_file", file->content, shape);
-    explicit_bzero(file->content.data(), file->content.size());
-    return secret;
 }
 
 SecretBytes read_key(const Section& sa, const KeyShape& shape, const Environment& environment) {
@@ -155,6 +127,29 @@ void read_mode(const Section& esp, const TunnelConfig& tunnel, EspConfig& out) {
 }
 
 }  // namespace
+
+std::string KeyShape::text() const {
+    if (size == 0) return "the key in hex";
+    return std::to_string(2 * size) + " hex digits (" + std::to_string(size) + " bytes for " +
+           std::string(of) + ")";
+}
+
+SecretBytes read_key_file(const Section& sa, const KeyShape& shape, const Environment& environment) {
+    const auto name = sa.text("key_file");
+    if (!name) return {};
+    const std::string path = in_folder_of(sa.findings().file(), *name);
+    auto file = environment.read_file(path, kMaxKeyFileSize);
+    if (!file) {
+        sa.problem("key_file", quoted(path, kMaxShownPath) + ": " + file.error(),
+                   "it holds " + shape.text() + ", belongs to root and has mode 0600");
+        return {};
+    }
+    SecretBytes secret;
+    if (is_private(sa, "key_file", path, *file, environment))
+        secret = parse_key(sa, "key_file", file->content, shape);
+    explicit_bzero(file->content.data(), file->content.size());
+    return secret;
+}
 
 EspConfig read_esp(const Section& esp, const TunnelConfig& tunnel, const Environment& environment,
                    TunnelSections& sections) {

@@ -22,7 +22,6 @@ constexpr std::array kSequencings{
     std::pair<std::string_view, ReceiveSequencing>{"drop-out-of-order",
                                                    ReceiveSequencing::drop_out_of_order}};
 constexpr std::ptrdiff_t kMaxNamed = 100;  ///< names that are compared with one that is not known, and shown
-constexpr std::uint32_t kMaxFloodRate = 10'000'000;
 
 /// The place of the one that is called `name`; kUnknown, after a problem, if there is none.
 std::size_t resolve(const Section& section, std::string_view key,
@@ -138,21 +137,6 @@ void check_circuit(const Section& section, const SessionConfig& session) {
             "write it as in vlans = \"10,20-29\", vlans = \"any\", untagged = true or access_vlan = 100");
 }
 
-/// One rate for each class of flooded frames.
-void read_flood_limit(const Section& section, stp_guard::StormLimits& limits) {
-    const auto rate = section.integer("flood_limit", 0, kMaxFloodRate);
-    const auto burst = section.integer("flood_burst", 1, kMaxFloodRate);
-    for (auto& limit : limits.classes) {
-        if (rate) limit->rate = *rate;
-        if (rate || burst) limit->burst = burst.value_or(limit->rate);
-        limit->falling = limit->rate / 2;
-    }
-    if (rate == 0)
-        section.warning("flood_limit",
-                        "no broadcast crosses: hosts of the two sites will not find each other",
-                        "2000 is the default");
-}
-
 /// "ist-vlans"; a name that is too long or no interface name is cut and told apart by a checksum (FNV-1a).
 std::string interface_for(std::string_view session) {
     if (session.empty()) return {};
@@ -180,7 +164,6 @@ SessionConfig read_session(const Section& section, const Names& names) {
     out.admission.untagged = section.boolean("untagged").value_or(false);
     check_circuit(section, out);
     if (out.options.access_vlan) out.admission.vlans.insert(*out.options.access_vlan);
-    read_flood_limit(section, out.admission.storm);
     out.split_horizon = read_label(section, "split_horizon");
     out.redundancy = read_label(section, "redundancy");
     return out;

@@ -60,6 +60,15 @@ void read_ports(const Section& section, tunnel::TunnelOptions& options) {
                             "remove it, or write encapsulation = \"udp\"");
 }
 
+std::optional<std::uint64_t> read_rate(const Section& section) {
+    const auto text = section.text("rate");
+    if (!text) return std::nullopt;
+    const auto rate = parse_bit_rate(*text);
+    if (rate) return *rate;
+    section.problem("rate", rate.error().first, rate.error().second);
+    return std::nullopt;
+}
+
 std::optional<std::uint32_t> read_path_mtu(const Section& section, const tunnel::TunnelOptions& options) {
     const std::uint32_t least = options.local.is_v6() ? 1280 : 576;
     return section.integer("path_mtu", least, 65'535);
@@ -110,6 +119,7 @@ void read_tunnel(const Section& section, const Environment& environment, Draft& 
     out.options.local_id = ControlConnectionId{section.integer("local_id", 1, kMaxId).value_or(0)};
     out.options.remote_id = ControlConnectionId{section.integer("remote_id", 1, kMaxId).value_or(0)};
     out.path_mtu = read_path_mtu(section, out.options);
+    out.rate = read_rate(section);
     out.options.dscp = section.choice<DscpPolicy>("dscp", kDscpPolicies).value_or(out.options.dscp);
     out.options.ecn = section.choice<EcnMode>("ecn", kEcnModes).value_or(out.options.ecn);
     read_protection(section, remote_host, environment, out, sections);

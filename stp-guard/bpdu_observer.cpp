@@ -211,10 +211,11 @@ std::vector<RootReport> BpduObserver::lan_roots() const {
     std::vector<RootReport> out;
     for (const auto& [key, tree] : trees_) {
         if (key.at.kind != PortKind::lan) continue;
+        const std::uint16_t vid = key.vid;
         const auto same =
-            std::find_if(out.begin(), out.end(), [&](const auto& r) { return r.vid == key.vid; });
+            std::find_if(out.begin(), out.end(), [vid](const RootReport& r) { return r.vid == vid; });
         if (same == out.end()) {
-            out.push_back({key.vid, tree.root});
+            out.push_back({vid, tree.root});
         } else {
             same->root = std::min(same->root, tree.root);
         }

@@ -148,8 +148,7 @@ local_id = {SESSION[site] + number:#x}
 remote_id = {SESSION[other(site)] + number:#x}
 local_cookie = "{COOKIE[site]}"
 remote_cookie = "{COOKIE[other(site)]}"
-flood_limit = 10000000
-flood_burst = 10000000
+storm = {{ every = "none", per_source = "none" }}
 {vlans}
 '''
 

@@ -83,10 +83,10 @@ TEST_CASE("a wrong type is told with the right one") {
           "[\"lan0\"]");
     CHECK(problem_adding("untagged = 1\n") ==
           "c.toml:28: session.untagged: is an integer; it takes true or false, as in untagged = true");
-    CHECK(problem_adding("flood_limit = 2000.0\n") ==
-          "c.toml:28: session.flood_limit: is a number with a fraction; it takes integer, as in flood_limit "
+    CHECK(problem_adding("mac_limit = 2000.0\n") ==
+          "c.toml:28: session.mac_limit: is a number with a fraction; it takes integer, as in mac_limit "
           "= 2000");
-    CHECK(problem_adding("flood_limit = 2000-01-01\n").find("is a date or time; it takes integer") !=
+    CHECK(problem_adding("mac_limit = 2000-01-01\n").find("is a date or time; it takes integer") !=
           std::string::npos);
     const Texts single = problems_of("schema = 1\n[bridge]\nname = \"br\"\n");
     CHECK(single ==
@@ -124,7 +124,8 @@ TEST_CASE("all problems come at once, in the order of their lines") {
                 "c.toml:28: session.nonsense: unknown key; keys in [[session]] are name, tunnel, bridge, "
                 "interface, pseudowire, local_id, remote_id, local_cookie, remote_cookie, receive_sublayer, "
                 "send_sublayer, send_sequence, receive_sequencing, vlans, untagged, access_vlan, "
-                "flood_limit, flood_burst, split_horizon and redundancy"});
+                "bpdu, root_guard, topology_changes, link_local, probes, observe, mac_limit, "
+                "mac_limit_session, dual_gateway, gateways, keep_dhcp, storm, split_horizon and redundancy"});
 }
 
 TEST_CASE("the gateway's paths, level and target have one form") {
@@ -362,8 +363,7 @@ TEST_CASE("path MTU, window, keepalive and bridge MTU stay in range") {
         "c.toml:15: tunnel.esp.replay_window: 100 is no multiple of 64; write a multiple of 64, such as 128");
     CHECK(problem_with("keys =", "keepalive = 3601\nkeys =").find("0 to 3600") != std::string::npos);
     CHECK(problem_with("ports", "mtu = 100\nports").find("576 to 9216") != std::string::npos);
-    CHECK(problem_adding("flood_limit = 10000001\n").find("0 to 10000000") != std::string::npos);
-    CHECK(problem_adding("flood_burst = 0\n").find("1 to 10000000") != std::string::npos);
+    CHECK(problem_adding("mac_limit = 100001\n").find("0 to 100000") != std::string::npos);
     CHECK(problem_with("protection", "local_port = 0\nprotection").find("1 to 65535") != std::string::npos);
 }
 

@@ -108,8 +108,7 @@ send_sublayer = "default"
 send_sequence = true
 receive_sequencing = "drop-out-of-order"
 access_vlan = 100
-flood_limit = 10
-flood_burst = 50
+storm = { every = "10 pps, burst 50" }
 split_horizon = "mesh"
 )";
     FakeEnvironment machine;
@@ -260,7 +259,7 @@ TEST_CASE("warnings name what works but should be known") {
     CHECK(warnings_of(clear)[0] ==
           "c.toml:13: tunnel.protection: frames cross the WAN in the clear: anybody on the way can read "
           "and forge them; write protection = \"esp\"");
-    CHECK(warnings_of(kGood + "flood_limit = 0\n").size() == 2);
+    CHECK(warnings_of(kGood + "storm = { every = \"0 pps\" }\n").size() == 2);
     CHECK(warnings_of(replaced(kGood, "ports", "ownership = \"adopt\"\nmulticast_snooping = true\nports"))
               .size() == 2);
     CHECK(warnings_of(kGood.substr(0, kGood.find("[[session]]"))).front() ==

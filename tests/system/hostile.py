@@ -19,7 +19,7 @@ SESSION, COOKIE = 0xA1B2C3D4, bytes.fromhex("f1f2f3f4f5f6f7f8")
 ETHERNET, IPV4_RAW = 1, (101, 12, 14, 228)
 CUTS = 6           # shorter copies of each packet
 LARGEST = 1472     # UDP payload that fits the WAN
-FLOOD = 1_000_000  # no flood limit in the way of counting
+FLOOD = {"every": "none", "per_source": "none"}  # no limit in the way of counting
 
 
 def captures():
@@ -180,7 +180,7 @@ def into_protocol_115():
 def inside_l2tp():
     """Hostile captures as frames in well-formed L2TPv3: each one accounted for"""
     with Lab("hostile") as lab:
-        site = OneSite(lab, clear_config(flood_limit=FLOOD, flood_burst=FLOOD))
+        site = OneSite(lab, clear_config(storm=FLOOD))
         site.start()
         peer, account = site.peer_socket(1701), Account(site)
 
@@ -199,7 +199,7 @@ def inside_l2tp():
 def into_the_lan_port():
     """Hostile captures as frames into the LAN port: each frame that the bridge hands over is accounted for"""
     with Lab("hostile") as lab:
-        site = OneSite(lab, clear_config(flood_limit=FLOOD, flood_burst=FLOOD))
+        site = OneSite(lab, clear_config(storm=FLOOD))
         site.start()
         sink = site.peer_socket(1701)  # so that no ICMP error comes back
         out, account = FrameSocket(site.lan, "eth0", receive=False), Account(site)

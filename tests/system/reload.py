@@ -89,7 +89,7 @@ def others_lose_nothing():
             for round_ in range(5):
                 for site, gateway in sites.gateways.items():
                     changed = copy.deepcopy(configs[site])
-                    changed["session"][1] |= {"vlans": "50,51" if round_ % 2 else "50", "flood_limit": 1000 + round_}
+                    changed["session"][1] |= {"vlans": "50,51" if round_ % 2 else "50", "mac_limit": 1000 + round_}
                     reloaded(gateway, changed)
                     larger = with_second_tunnel(changed, site)
                     larger["bridge"].append({"name": "br-new"})
