@@ -5,6 +5,8 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "appliance/condition.h"
 #include "base/counters.h"
@@ -16,6 +18,15 @@
 #include "stp-guard/admission_stage.h"
 
 namespace isthmus::appliance {
+
+/// What the guard tells a session's workers.
+struct GuardOrders {
+    /// By VLAN; never null. All open until a guard says otherwise.
+    std::shared_ptr<const stp_guard::VlanStates> vlans =
+        std::make_shared<const stp_guard::VlanStates>(stp_guard::VlanState::open);
+    stp_guard::NodeId node{};  ///< ours in loop probes
+    std::vector<std::pair<std::uint16_t, stp_guard::BridgeId>> protected_roots;
+};
 
 class SessionControl {
   public:
@@ -52,6 +63,12 @@ class SessionControl {
     /// Keeps frames from crossing for a reason of `who` (a control plane's name): the peer's circuit is down, the data
     /// path is dead, another gateway forwards. nullopt: no more.
     void hold(const std::string& who, std::optional<Condition> why);
+
+    void set_guard(GuardOrders orders) {
+        guard_ = std::move(orders);
+        ++revision_;
+    }
+    [[nodiscard]] const GuardOrders& guard() const noexcept { return guard_; }
 
     /// First of: not negotiated, held. Up if neither.
     [[nodiscard]] Condition pseudowire_condition() const;
@@ -92,6 +109,7 @@ class SessionControl {
     std::optional<Also> also_;
     std::string waits_for_ = "not negotiated yet";
     std::map<std::string, Condition> holds_;
+    GuardOrders guard_;
     std::shared_ptr<bridge::Tap> tap_;
     std::uint64_t revision_ = 0;
 };

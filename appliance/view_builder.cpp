@@ -118,13 +118,17 @@ std::shared_ptr<const tunnel::InnerIpTable> inner_ip_in(const Tunnels& tunnels) 
 
 std::shared_ptr<const stp_guard::AdmissionTable> admission_table(const Sessions& sessions) {
     auto table = std::make_shared<stp_guard::AdmissionTable>(sessions.index_end());
-    const auto open_vlans = std::make_shared<const stp_guard::VlanStates>(stp_guard::VlanState::open);
     for (const SessionControl& s : sessions) {
         stp_guard::SessionAdmission admission;
         admission.options = s.config().admission;
         admission.state = s.condition.is_up() ? stp_guard::PortState::open : stp_guard::PortState::blocked;
         admission.meters = s.meters;
-        admission.vlans = open_vlans;
+        admission.vlans = s.guard().vlans;
+        admission.node = s.guard().node;
+        admission.protected_roots = s.guard().protected_roots;
+        const stp_guard::GatewayOptions& gateways = s.config().guard.gateways;
+        if (gateways != stp_guard::GatewayOptions{})
+            admission.gateways = std::make_shared<const stp_guard::GatewayFilter>(gateways);
         (*table)[raw(s.index())] = admission;
     }
     return table;

@@ -9,6 +9,7 @@
 #include "appliance/datapath/outbound_worker.h"
 #include "appliance/inventory.h"
 #include "base/rng.h"
+#include "stp-guard/frame_ring.h"
 #include "stp-guard/host_table.h"
 
 namespace isthmus::appliance {
@@ -39,12 +40,22 @@ class Workers {
     [[nodiscard]] Doorbell& bell() noexcept { return bell_; }
     [[nodiscard]] const WorkerMemory& memory() const noexcept { return memory_; }
 
+    /// The last frames that the guard judged, of each direction.
+    [[nodiscard]] const stp_guard::FrameRing& frames(stp_guard::Direction direction) const noexcept {
+        return direction == stp_guard::Direction::to_tunnel ? to_tunnel_frames_ : from_tunnel_frames_;
+    }
+    /// What the kernel's bridges know; control writes it.
+    [[nodiscard]] stp_guard::KnownHosts& hosts() noexcept { return hosts_; }
+
   private:
+    static constexpr std::size_t kRecordedFrames = 2'048;
     Workers(const WorkerMemory& memory, Rng& rng) : memory_(memory), hosts_(rng.u64()) {}
 
     WorkerMemory memory_;
     Doorbell bell_;
     stp_guard::KnownHosts hosts_;
+    stp_guard::FrameRing to_tunnel_frames_{kRecordedFrames};
+    stp_guard::FrameRing from_tunnel_frames_{kRecordedFrames};
     std::unique_ptr<OutboundWorker> outbound_;
     std::unique_ptr<InboundWorker> inbound_;
     std::string published_;  ///< what the workers were told, to see whether it changed

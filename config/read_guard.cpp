@@ -22,6 +22,7 @@ constexpr std::array kMacMoves{Moves{"warn", false}, Moves{"pin", true}};
 constexpr std::uint32_t kDefaultPercentOfAll = 10;
 constexpr std::uint32_t kMostHosts = 100'000;
 constexpr std::size_t kGuardKeySize = 32;
+constexpr std::uint32_t kMostCaptured = 1'000;
 
 std::string_view key_of(StormClass c) {
     return stp_guard::name_of(c);
@@ -221,7 +222,7 @@ GuardConfig read_guard(const Section* section, const GatewayConfig& gateway, con
     guard.pin_duplicates = section->choice<bool>("mac_moves", kMacMoves).value_or(false);
     guard.suspend_storms = section->boolean("suspend_storms").value_or(false);
     guard.nftables = section->boolean("nftables").value_or(true);
-    guard.capture = section->integer("capture", 0, 10'000).value_or(guard.capture);
+    guard.capture = section->integer("capture", 0, kMostCaptured).value_or(guard.capture);
     if (const auto storm = section->table("storm")) read_storm(*storm, guard.storm);
     if (!guard.enabled)
         section->warning("enabled", "a second path between the sites would stop both networks",

@@ -43,7 +43,7 @@ constexpr auto kSchema = std::to_array<KeySpec>({
 {"guard", "mac_moves", text, "`warn`", "`warn`, `pin`", "What happens to a MAC address that moves five times in 180 s. `pin`: it stays where it was first.", "\"warn\""},
 {"guard", "suspend_storms", boolean, "false", "", "A VLAN whose storm is ten times its limit for 30 s, with evidence of a loop, is suspended.", "false"},
 {"guard", "nftables", boolean, "true", "", "Rules in the kernel too, which outlive the daemon and keep storms out of its queues.", "true"},
-{"guard", "capture", integer, "200", "0 to 10000", "Frames kept before and after each event, for tcpdump.", "200"},
+{"guard", "capture", integer, "200", "0 to 1000", "Frames kept before and after each event, for tcpdump.", "200"},
 {"guard", "storm", table, "all defaults", "", "Limits of flooded frames, in each VLAN and direction of each session.", ""},
 
 {"guard.storm", "address_resolution", text, "`300 pps`", "a limit", "ARP, RARP, neighbour discovery, and DHCP of clients.", "\"300 pps\""},

@@ -77,7 +77,7 @@ bool concerns_gateways(FrameProtocol protocol) noexcept {
 
 void AdmissionStage::process(PacketBatch& batch, TimePoint now) noexcept {
     for (PacketBuffer& packet : batch) {
-        if (packet && packet.meta.drop == DropReason::none) packet.meta.drop = verdict(packet, now);
+        if (packet && packet.meta.drop == DropReason::none) packet.meta.drop = judge(packet, now);
     }
     if (hosts_.here != nullptr) hosts_.here->sweep(now);
 }
@@ -91,13 +91,23 @@ void AdmissionStage::set_sessions(std::shared_ptr<const AdmissionTable> table) {
     table_ = std::move(table);
 }
 
-DropReason AdmissionStage::verdict(const PacketBuffer& packet, TimePoint now) noexcept {
+DropReason AdmissionStage::judge(const PacketBuffer& packet, TimePoint now) noexcept {
     const auto index = raw(packet.meta.session);
     if (!table_ || index >= table_->size() || !(*table_)[index]) return DropReason::session_down;
     const SessionAdmission& session = *(*table_)[index];
 
     const FrameClass frame = classify(packet.data());
     if (frame.malformed) return DropReason::malformed_frame;
+    const DropReason reason = verdict(packet, session, frame, now);
+    // Unicast that passes is most of all traffic, and tells little of loops and storms.
+    const bool ordinary = frame.cast == Cast::unicast && reason == DropReason::none;
+    if (ring_ != nullptr && !ordinary)
+        ring_->record(now, packet.meta.session, direction_, reason, packet.data());
+    return reason;
+}
+
+DropReason AdmissionStage::verdict(const PacketBuffer& packet, const SessionAdmission& session,
+                                   const FrameClass& frame, TimePoint now) noexcept {
     if (frame.protocol == FrameProtocol::guard_message) return message_verdict(packet, now);
     if (frame.link_local != LinkLocalKind::none) return link_local_verdict(packet, session, frame, now);
     if (session.state == PortState::blocked) return DropReason::port_blocked;

@@ -15,6 +15,7 @@
 #include "stp-guard/bpdu.h"
 #include "stp-guard/direction.h"
 #include "stp-guard/frame_class.h"
+#include "stp-guard/frame_ring.h"
 #include "stp-guard/gateways.h"
 #include "stp-guard/host_table.h"
 #include "stp-guard/options.h"
@@ -103,6 +104,8 @@ class AdmissionStage final : public Stage {
     [[nodiscard]] Overhead overhead() const noexcept override { return {}; }
     void process(PacketBatch& batch, TimePoint now) noexcept override;
 
+    /// Frames that are flooded, kept in or limited are recorded there, if given; it outlives the stage. Before the worker starts.
+    void record_into(FrameRing* ring) noexcept { ring_ = ring; }
     /// Between batches, by the owning worker.
     void set_sessions(std::shared_ptr<const AdmissionTable> table);
 
@@ -116,7 +119,9 @@ class AdmissionStage final : public Stage {
         std::array<TokenBucket, kPuntClassCount> copies;
     };
 
-    [[nodiscard]] DropReason verdict(const PacketBuffer& packet, TimePoint now) noexcept;
+    [[nodiscard]] DropReason judge(const PacketBuffer& packet, TimePoint now) noexcept;
+    [[nodiscard]] DropReason verdict(const PacketBuffer& packet, const SessionAdmission& session,
+                                     const FrameClass& frame, TimePoint now) noexcept;
     [[nodiscard]] DropReason link_local_verdict(const PacketBuffer& packet, const SessionAdmission& session,
                                                 const FrameClass& frame, TimePoint now) noexcept;
     [[nodiscard]] bool passes_bpdu(const PacketBuffer& packet, const SessionAdmission& session,
@@ -138,6 +143,7 @@ class AdmissionStage final : public Stage {
     Direction direction_;
     PuntRings* punt_;
     HostTables hosts_;
+    FrameRing* ring_ = nullptr;
     std::shared_ptr<const AdmissionTable> table_;
     std::vector<Buckets> buckets_;  ///< as long as the table
     AdmissionCounters counters_;

@@ -38,6 +38,11 @@ class InboundWorker {
     }
     void stop() { thread_.stop(); }
 
+    /// Before start(): where the guard records what it judges. It outlives the worker.
+    void record_into(stp_guard::FrameRing* ring) noexcept {
+        for (Lane& lane : lanes_) lane.admission->record_into(ring);
+    }
+
     // Control thread:
     void publish(std::shared_ptr<const InboundView> view) {
         view_.publish(std::move(view));

@@ -41,6 +41,9 @@ class OutboundWorker {
     }
     void stop() { thread_.stop(); }
 
+    /// Before start(): where the guard records what it judges. It outlives the worker.
+    void record_into(stp_guard::FrameRing* ring) noexcept { admission_->record_into(ring); }
+
     // Control thread:
     void publish(std::shared_ptr<const OutboundView> view) {
         view_.publish(std::move(view));
