@@ -13,7 +13,6 @@
 #include "config/storm_setting.h"
 #include "crypto/esp/options.h"
 #include "crypto/secret_bytes.h"
-#include "stp-guard/gateways.h"
 #include "stp-guard/options.h"
 #include "tunnel/options.h"
 

@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "base/result.h"
-#include "stp-guard/storm_limits.h"
+#include "stp-guard/options.h"
 
 namespace isthmus::config {
 

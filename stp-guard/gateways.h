@@ -12,25 +12,10 @@
 
 #include "base/address.h"
 #include "base/bytes.h"
-#include "base/vlan_set.h"
 #include "stp-guard/frame_class.h"
+#include "stp-guard/options.h"
 
 namespace isthmus::stp_guard {
-
-struct Gateway {
-    std::uint16_t vid = 0;  ///< 0: untagged
-    IpAddress address;
-    std::optional<MacAddress> mac;  ///< if it is not one of the redundancy protocols' virtual ones
-    friend auto operator<=>(const Gateway&, const Gateway&) = default;
-};
-
-struct GatewayOptions {
-    VlanSet dual;  ///< VLANs in dual-gateway mode
-    bool dual_untagged = false;
-    std::vector<Gateway> gateways;
-    bool keep_dhcp_servers = false;  ///< DHCP servers' answers stay too
-    friend bool operator==(const GatewayOptions&, const GatewayOptions&) = default;
-};
 
 /// Immutable; asked for each frame of a session, both ways alike.
 class GatewayFilter {

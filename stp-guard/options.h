@@ -2,7 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <vector>
 
+#include "base/address.h"
 #include "base/vlan_set.h"
 #include "stp-guard/frame_class.h"
 #include "stp-guard/host_table.h"
@@ -32,6 +35,21 @@ class LinkLocalSet {
     }
     static_assert(kLinkLocalKindCount <= 32);
     std::uint32_t kinds_ = 0;
+};
+
+struct Gateway {
+    std::uint16_t vid = 0;  ///< 0: untagged
+    IpAddress address;
+    std::optional<MacAddress> mac;  ///< if it is not one of the redundancy protocols' virtual ones
+    friend auto operator<=>(const Gateway&, const Gateway&) = default;
+};
+
+struct GatewayOptions {
+    VlanSet dual;  ///< VLANs in dual-gateway mode
+    bool dual_untagged = false;
+    std::vector<Gateway> gateways;
+    bool keep_dhcp_servers = false;  ///< DHCP servers' answers stay too
+    friend bool operator==(const GatewayOptions&, const GatewayOptions&) = default;
 };
 
 struct AdmissionOptions {
