@@ -13,8 +13,8 @@ endif()
 if(ISTHMUS_SANITIZE)
     target_compile_options(isthmus_flags INTERFACE
         -fsanitize=${ISTHMUS_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all
-        # GCC takes what sanitizers put in for uses of unset variables; the plain builds keep the warning.
-        $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
+        # GCC takes what sanitizers put in for uses of unset variables and of null; the plain builds keep the warnings.
+        $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized;-Wno-nonnull>)
     target_link_options(isthmus_flags INTERFACE -fsanitize=${ISTHMUS_SANITIZE})
 endif()
 if(ISTHMUS_SANITIZE STREQUAL "thread")
