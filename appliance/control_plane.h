@@ -39,6 +39,8 @@ struct ControlServices {
     /// To be called after a change to a tunnel or session: states are judged and the workers told soon after. What is
     /// injected later meets the change.
     std::function<void()> changed;
+    /// The same at once, if there was a change: before something leaves that relies on it.
+    std::function<void()> settle;
 };
 
 /// Made once at start. Its constructor registers punts and commands; timers are Deadlines of its own. Every call comes from

@@ -6,6 +6,7 @@
 
 #include "appliance/change_log.h"
 #include "appliance/clock.h"
+#include "appliance/ike_control.h"
 #include "appliance/judge.h"
 #include "appliance/reload.h"
 #include "appliance/status_report.h"
@@ -46,8 +47,10 @@ crypto::esp::Suite first_suite(const config::Configuration& config) {
 
 Result<std::unique_ptr<Gateway>, std::string> Gateway::open(asio::io_context& io,
                                                             config::Configuration configuration, Load load,
-                                                            const StateDirectory& state, Logger logger) {
+                                                            const StateDirectory& state, Logger logger,
+                                                            const std::filesystem::path& key_log) {
     std::unique_ptr<Gateway> gateway(new Gateway(io, std::move(load), state, std::move(logger)));
+    gateway->key_log_ = key_log;
     (void)gateway->inventory_.apply(std::make_shared<const config::Configuration>(std::move(configuration)));
     auto opened = gateway->open_crypto();
     if (opened) opened = gateway->open_workers();
@@ -130,7 +133,10 @@ Result<void, std::string> Gateway::open_control() {
     });
     services_ = std::make_unique<ControlServices>(ControlServices{
         io_, log_, rng_, state_.path(), inventory_.tunnels, inventory_.sessions, providers_, wan_sockets_,
-        *punts_, *injector_, commands_, resolver_, kernel_->report(), [this] { changed(); }});
+        *punts_, *injector_, commands_, resolver_, kernel_->report(), [this] { changed(); },
+        [this] {
+            if (judge_waits_) judge_all();
+        }});
     make_control_planes();
     for (auto& plane : planes_) plane->configure(inventory_.configuration());
     add_commands();
@@ -141,7 +147,9 @@ Result<void, std::string> Gateway::open_control() {
 }
 
 /// Each control plane is one line here.
-void Gateway::make_control_planes() {}
+void Gateway::make_control_planes() {
+    planes_.push_back(std::make_unique<IkeControl>(*services_, key_log_));
+}
 
 void Gateway::add_commands() {
     commands_.on("status", "tunnels, SAs, sessions, bridges: state, counters, drops by name",

@@ -2,6 +2,7 @@
 // One thread; the two workers have their own.
 #pragma once
 
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
@@ -27,10 +28,11 @@ class Gateway {
     /// Reads the configuration anew.
     using Load = std::function<Result<config::Configuration, config::Problems>()>;
 
-    /// Opens all that needs privileges. Error: one sentence that says what to do.
+    /// Opens all that needs privileges. `key_log`: folder for the keys of IKE and ESP; empty: they are not written.
+    /// Error: one sentence that says what to do.
     [[nodiscard]] static Result<std::unique_ptr<Gateway>, std::string> open(
         asio::io_context& io, config::Configuration configuration, Load load, const StateDirectory& state,
-        Logger logger);
+        Logger logger, const std::filesystem::path& key_log);
     ~Gateway();
 
     /// Starts the workers and the timers; io.run() does the rest until SIGTERM or SIGINT.
@@ -90,6 +92,7 @@ class Gateway {
     Resolver resolver_;
     NatKeepalives keepalives_;
     std::unique_ptr<ControlServices> services_;
+    std::filesystem::path key_log_;
     std::vector<std::unique_ptr<ControlPlane>> planes_;
     std::unique_ptr<ControlServer> control_;
     asio::signal_set signals_;

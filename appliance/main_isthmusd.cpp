@@ -29,7 +29,11 @@ void print(const config::Problems& problems, std::string_view kind) {
     for (const auto& problem : problems) std::cerr << problem.text() << kind << '\n';
 }
 
-int run(config::Configuration configuration, const std::string& file) {
+int run(config::Configuration configuration, const std::string& file, const std::string& key_log) {
+    if (!key_log.empty() && !configuration.gateway.allow_key_log)
+        return fail(
+            "--key-log is refused: whoever has the keys reads all traffic; if that is meant, write "
+            "allow_key_log = true in [gateway]");
     if (const auto allowed = check_privileges(); !allowed) return fail(allowed.error());
     go_before_others();
     auto logger = make_logger(configuration.gateway);
@@ -40,7 +44,7 @@ int run(config::Configuration configuration, const std::string& file) {
 
     asio::io_context io;
     const auto load = [file] { return load_configuration(file, config::SystemEnvironment(), wall_now()); };
-    auto gateway = Gateway::open(io, std::move(configuration), load, *state, *logger);
+    auto gateway = Gateway::open(io, std::move(configuration), load, *state, *logger, key_log);
     if (!gateway) return fail(gateway.error());
     if (const auto dropped = drop_privileges(); !dropped) return fail(dropped.error());
     (*gateway)->start();
@@ -54,8 +58,12 @@ int run(config::Configuration configuration, const std::string& file) {
 int main(int argc, char** argv) {
     CLI::App app("isthmusd: a gateway that stretches VLANs over L2TPv3 in IPsec");
     std::string file = "/etc/isthmus/isthmus.toml";
+    std::string key_log;
     bool check_only = false;
     app.add_option("--config", file, "configuration (docs/configuration.md)")->capture_default_str();
+    app.add_option("--key-log", key_log,
+                   "folder for the keys of IKE and ESP, in Wireshark's tables: for looking for faults only")
+        ->check(CLI::ExistingDirectory);
     app.add_flag("--check", check_only,
                  "read the configuration, say what is wrong with it, and stop: 0 good, 2 refused");
     app.set_version_flag("--version", std::string("isthmusd ") + std::string(kVersion));
@@ -77,7 +85,7 @@ int main(int argc, char** argv) {
                       << " session(s)\n";
             return 0;
         }
-        return run(std::move(*configuration), file);
+        return run(std::move(*configuration), file, key_log);
     } catch (const std::exception& e) {
         return fail(e.what());
     }

@@ -24,6 +24,7 @@ class Command {
 [[nodiscard]] std::unique_ptr<Command> make_status_command(CLI::App& app);
 [[nodiscard]] std::unique_ptr<Command> make_reload_command(CLI::App& app);
 [[nodiscard]] std::unique_ptr<Command> make_sa_command(CLI::App& app);
+[[nodiscard]] std::unique_ptr<Command> make_ike_command(CLI::App& app);
 [[nodiscard]] std::unique_ptr<Command> make_pki_command(CLI::App& app);
 
 /// A sentence on stderr, and exit status 1.

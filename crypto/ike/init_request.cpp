@@ -80,6 +80,17 @@ void hasten_ours(Core& core, const Path& path) {
     }
 }
 
+/// All authorities by which any peer at this address may be certified: some peers send a certificate only if asked.
+CertificateRequestPayload certificate_request_for(const Core& core, const Path& path) {
+    CertificateRequestPayload request;
+    for (const Peer* peer : candidates(core, path))
+        for (const AuthorityHash& hash :
+             certificate_request(peer->options->credentials->authorities).authorities)
+            if (std::ranges::find(request.authorities, hash) == request.authorities.end())
+                request.authorities.push_back(hash);
+    return request;
+}
+
 std::vector<Payload> response_of(Core& core, IkeSa& sa, const IkeChoice& choice, const Path& path) {
     std::vector<Payload> payloads{
         answer(choice, std::nullopt),
@@ -89,6 +100,8 @@ std::vector<Payload> response_of(Core& core, IkeSa& sa, const IkeChoice& choice,
         NoncePayload{sa.setup->own_nonce},
     };
     append(payloads, capabilities(core, sa, path));
+    if (auto request = certificate_request_for(core, path); !request.authorities.empty())
+        payloads.emplace_back(std::move(request));
     if (sa.options->childless != Childless::never)
         payloads.push_back(notify(NotifyType::childless_ikev2_supported));
     return payloads;

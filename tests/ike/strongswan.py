@@ -1,0 +1,302 @@
+"""strongSwan as IKEv2 peer, in both roles: what it and isthmusd agree on, and what each says when they cannot."""
+import pathlib
+import re
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "tests/system"), str(ROOT / "tests/ike")]
+
+from harness import Skip, case, cases, check, contains, equal, main  # noqa: E402
+from charon import Charon, missing, version  # noqa: E402
+from ike_sites import NAMES, WAN_ADDRESS, IkeSites, ike, ike_sa, is_up, peer  # noqa: E402
+from lab import Lab, wait_until  # noqa: E402
+
+WE, IT = "we begin", "strongSwan begins"
+
+
+class Pair:
+    """isthmusd at dc, charon at cloud."""
+
+    def __init__(self, lab, begins=WE, auth="psk", dc=None, key_type=None, **wishes):
+        if missing():
+            raise Skip(f"strongSwan is not installed: {', '.join(missing())}")
+        role = {"role": "initiator" if begins == WE else "responder"}
+        self.sites = IkeSites(lab, auth, dc=role | (dc or {}))
+        self.we = self.sites.dc
+        self.charon = Charon(lab, self.sites.cloud.ns, WAN_ADDRESS["cloud"], WAN_ADDRESS["dc"],
+                             (NAMES["cloud"], NAMES["dc"]), **wishes)
+        if auth == "psk":
+            self.charon.wishes["secret"] = wishes.get("secret") or (self.we.keys / "psk").read_text().strip()
+        else:
+            self.charon.certify(self.sites.authority, "cloud")
+        self.begins = begins
+
+    def start(self):
+        self.charon.start()
+        self.we.start(wait=False)
+        check(wait_until(lambda: self.we.status() is not None, 5), "isthmusd does not answer")
+        if self.begins == IT:
+            done = self.charon.initiate()
+            check(done.returncode == 0, f"swanctl --initiate: {done.stdout[-600:]}")
+
+    def up(self):
+        return is_up(self.we) and self.agree()
+
+    def agree(self):
+        """Both sides have the same one child, from each side's point of view."""
+        sa = ike_sa(self.we)
+        theirs = self.charon.child_spis()
+        ours = [(c["spi_out"][2:], c["spi_in"][2:]) for c in (sa or {"children": []})["children"] if c["state"] == "installed"]
+        return len(ours) == 1 and ours == theirs
+
+    def wait_up(self, seconds=10):
+        if not wait_until(self.up, seconds, 0.1):
+            raise AssertionError(f"not up: {peer(self.we)['state']}, {peer(self.we)['last_error']}; strongSwan: "
+                                 f"{self.charon.sas()} ... {self.charon.log()[-1500:]}")
+
+
+# IKE proposal, ESP proposal, and what [tunnel.ike] is told.
+SUITES = {
+    "AES-GCM-256, X25519": ("aes256gcm16-prfsha256-x25519", "aes256gcm16-x25519-esn", {}),
+    "AES-GCM-128, ECP-256": ("aes128gcm16-prfsha256-ecp256", "aes128gcm16-ecp256", {}),
+    "AES-GCM-256, SHA-384, ECP-384": ("aes256gcm16-prfsha384-ecp384", "aes256gcm16-ecp384-esn", {}),
+    "ChaCha20-Poly1305, X25519": ("chacha20poly1305-prfsha256-x25519", "chacha20poly1305-x25519", {}),
+    "AES-CBC-256, HMAC-SHA-256, MODP-2048": ("aes256-sha256-modp2048", "aes256-sha256-modp2048",
+                                             {"ike_suites": ["aes-256-cbc-sha256"], "esp_suites": ["aes-256-cbc-sha256"]}),
+    "strongSwan's defaults": ("default", "default", {}),
+}
+
+
+@cases([(suite, begins) for suite in SUITES for begins in (WE, IT)], "{0[0]}: {0[1]}")
+def suites(what):
+    suite, begins = what
+    ike_proposal, esp_proposal, options = SUITES[suite]
+    with Lab("swan") as lab:
+        pair = Pair(lab, begins, dc=options, ike=ike_proposal, esp=esp_proposal)
+        pair.start()
+        pair.wait_up()
+        contains(pair.charon.sas(), ["ESTABLISHED", "TRANSPORT"], "swanctl --list-sas")
+
+
+@cases([(key, begins) for key in ("ecdsa-p256", "ecdsa-p384", "ed25519", "rsa-3072") for begins in (WE, IT)],
+       "certificates with {0[0]}: {0[1]}")
+def certificates(what):
+    key, begins = what
+    with Lab("swan") as lab:
+        pair = Pair(lab, begins, "certificate")
+        for site in ("dc", "cloud"):
+            for suffix in ("pem", "key"):
+                (pair.sites.authority.directory / f"{site}.{suffix}").unlink()
+            pair.sites.authority.issue(site, NAMES[site], "--key", key)
+        for suffix in ("pem", "key"):
+            (pair.we.keys / f"dc.{suffix}").write_bytes((pair.sites.authority.directory / f"dc.{suffix}").read_bytes())
+        pair.charon.certify(pair.sites.authority, "cloud")
+        pair.start()
+        pair.wait_up()
+
+
+@case
+def older_signatures():
+    """Without RFC 7427 (signature_authentication = no) ECDSA by method 9 works both ways."""
+    with Lab("swan") as lab:
+        pair = Pair(lab, WE, "certificate", charon="signature_authentication = no")
+        pair.start()
+        pair.wait_up()
+        contains(ike_sa(pair.we)["remote_auth"], ["method 9"], "how strongSwan authenticated")
+
+
+@cases((WE, IT), "encapsulation forced by us: {}")
+def encapsulated(begins):
+    with Lab("swan") as lab:
+        pair = Pair(lab, begins, dc={"encapsulation": "always"})
+        pair.start()
+        pair.wait_up()
+        check(ike_sa(pair.we)["nat"]["esp_in_udp"], "ESP is not in UDP")
+        contains(pair.charon.sas(), ["TRANSPORT-in-UDP"], "swanctl --list-sas")
+
+
+@case
+def encapsulated_by_it():
+    """encapsulation forced by strongSwan."""
+    with Lab("swan") as lab:
+        pair = Pair(lab, WE, encap="yes")
+        pair.start()
+        pair.wait_up()
+        check(ike_sa(pair.we)["nat"]["esp_in_udp"], "ESP is not in UDP")
+
+
+@case
+def protocol_115():
+    """A tunnel over IP protocol 115 gets its selectors."""
+    with Lab("swan") as lab:
+        pair = Pair(lab, WE, ts="dynamic[115]")
+        text = pair.we.config.read_text().replace('protection = "esp"', 'protection = "esp"\nencapsulation = "ip"')
+        pair.we.config.write_text(text)
+        pair.start()
+        pair.wait_up()
+        contains(ike_sa(pair.we)["children"][0]["local_selectors"], ["115"], "selectors")
+
+
+@cases((WE, IT), "COOKIE demanded by strongSwan, or a group that it does not like: {}")
+def cookie(begins):
+    with Lab("swan") as lab:
+        pair = Pair(lab, begins, dc={"groups": ["ecp384", "x25519"]}, charon="cookie_threshold = 0\n  cookie_threshold_ip = 0")
+        pair.start()
+        pair.wait_up()
+
+
+@cases((WE, IT), "small fragments of IKE messages: {}")
+def fragments(begins):
+    with Lab("swan") as lab:
+        pair = Pair(lab, begins, "certificate", dc={"fragment_size": 576}, charon="fragment_size = 576")
+        pair.start()
+        pair.wait_up()
+        check(re.search(r"EF\(\d+/\d+\)|fragment", pair.charon.log()), "no fragments in charon's log")
+        check(ike_sa(pair.we)["fragmentation"], "fragmentation was not agreed on")
+
+
+@case
+def childless():
+    """Childless initiation (RFC 6023): the IKE SA first, the child after it."""
+    with Lab("swan") as lab:
+        pair = Pair(lab, WE, dc={"childless": "prefer"}, childless="allow")
+        pair.start()
+        pair.wait_up()
+        contains(pair.charon.log(), ["CREATE_CHILD_SA request 2"], "charon's log")
+
+
+@case
+def rekeyed():
+    """Child and IKE SA are rekeyed from either side, and each time both agree again."""
+    with Lab("swan") as lab:
+        pair = Pair(lab)
+        pair.start()
+        pair.wait_up()
+        for name, act in (("our child", lambda: ike(pair.we, "rekey", "cloud", "--child", "cloud")),
+                          ("its child", lambda: pair.charon.swanctl("--rekey", "--child", "l2tp")),
+                          ("our IKE SA", lambda: ike(pair.we, "rekey", "cloud")),
+                          ("its IKE SA", lambda: pair.charon.swanctl("--rekey", "--ike", "l2")),
+                          ("our child again", lambda: ike(pair.we, "rekey", "cloud", "--child", "cloud"))):
+            before = (ike_sa(pair.we)["spi_initiator"], ike_sa(pair.we)["children"][0]["spi_in"])
+            done = act()
+            equal(done.returncode, 0, f"{name}: {done.stdout}{done.stderr}")
+
+            def changed():
+                sa = ike_sa(pair.we)
+                return sa and pair.up() and before != (sa["spi_initiator"], sa["children"][0]["spi_in"])
+            check(wait_until(changed, 15, 0.1), f"{name} was not rekeyed: {pair.charon.sas()} {pair.charon.log()[-1500:]}")
+
+
+@case
+def rekeyed_at_once():
+    """Both sides rekey the child at the same moment: one pair is left."""
+    with Lab("swan") as lab:
+        pair = Pair(lab)
+        pair.start()
+        pair.wait_up()
+        for _ in range(3):
+            ike(pair.we, "rekey", "cloud", "--child", "cloud")
+            pair.charon.swanctl("--rekey", "--child", "l2tp")
+            time.sleep(1)
+            check(wait_until(pair.up, 20, 0.1), f"{peer(pair.we)} {pair.charon.sas()}")
+
+
+@case
+def deleted_by_it():
+    """strongSwan terminates child or IKE SA: it comes back."""
+    with Lab("swan") as lab:
+        pair = Pair(lab)
+        pair.start()
+        pair.wait_up()
+        for what in ("--child", "--ike"):
+            before = ike_sa(pair.we)["children"][0]["spi_in"]
+            pair.charon.swanctl("--terminate", what, "l2tp" if what == "--child" else "l2")
+            check(wait_until(lambda: pair.up() and ike_sa(pair.we)["children"][0]["spi_in"] != before, 10, 0.1),
+                  f"did not come back after --terminate {what}")
+
+
+@cases((WE, IT), "strongSwan is killed and started again: {}")
+def killed(begins):
+    with Lab("swan") as lab:
+        pair = Pair(lab, begins, dc={"dpd": 3})
+        pair.start()
+        pair.wait_up()
+        pair.charon.kill()
+        check(wait_until(lambda: peer(pair.we)["state"] != "up", 6), "its death was not noticed within 6 s")
+        pair.charon.start()
+        if begins == IT:
+            check(pair.charon.initiate().returncode == 0, "it cannot begin again")
+        pair.wait_up(8)
+
+
+@case
+def we_are_killed():
+    """isthmusd is killed and started again: strongSwan has one IKE SA with it afterwards."""
+    with Lab("swan") as lab:
+        pair = Pair(lab)
+        pair.start()
+        pair.wait_up()
+        pair.we.kill()
+        time.sleep(0.5)
+        pair.we.start(wait=False)
+        check(wait_until(lambda: pair.we.status() is not None, 5), "isthmusd does not answer")
+        pair.wait_up(8)
+
+
+@case
+def its_dpd():
+    """strongSwan's dead peer detection is answered."""
+    with Lab("swan") as lab:
+        pair = Pair(lab, dpd="1s")
+        pair.start()
+        pair.wait_up()
+        time.sleep(4)
+        check(pair.up(), "not up after some seconds of DPD")
+        check("giving up" not in pair.charon.log(), "strongSwan gave up")
+
+
+@cases((WE, IT), "different shared keys: {}, and both say what is wrong")
+def wrong_secret(begins):
+    with Lab("swan") as lab:
+        pair = Pair(lab, begins, secret="not the one that the other side has")
+        pair.charon.start()
+        pair.we.start(wait=False)
+        check(wait_until(lambda: pair.we.status() is not None, 5), "isthmusd does not answer")
+        if begins == IT:
+            pair.charon.initiate()
+        check(wait_until(lambda: peer(pair.we)["last_error"], 5), "no error")
+        wanted = ["AUTHENTICATION_FAILED"] if begins == WE else ["keys differ"]
+        contains(peer(pair.we)["last_error"]["text"], wanted, "last error")
+        check(not is_up(pair.we), "it came up")
+
+
+@case
+def wrong_identity():
+    """strongSwan says to be another than the one expected: both names are in the error."""
+    with Lab("swan") as lab:
+        pair = Pair(lab, WE, dc={"remote_identity": "somebody-else.example.org"})
+        pair.charon.start()
+        pair.we.start(wait=False)
+        check(wait_until(lambda: pair.we.status() and peer(pair.we)["last_error"], 5), "no error")
+        said = peer(pair.we)["last_error"]["text"]
+        check("cloud-gw.example.org" in said or "AUTHENTICATION_FAILED" in said, said)
+
+
+@case
+def nothing_in_common():
+    """Proposals without anything in common: ours are shown, and as responder strongSwan's too."""
+    with Lab("swan") as lab:
+        pair = Pair(lab, IT, dc={"prfs": ["sha512"]}, ike="aes256gcm16-prfsha256-x25519")
+        pair.charon.start()
+        pair.we.start(wait=False)
+        check(wait_until(lambda: pair.we.status() is not None, 5), "isthmusd does not answer")
+        pair.charon.initiate()
+        check(wait_until(lambda: peer(pair.we)["mismatch"], 5), f"no mismatch: {peer(pair.we)}")
+        contains(peer(pair.we)["mismatch"]["theirs"], ["PRF_HMAC_SHA2_256"], "theirs")
+        contains(peer(pair.we)["mismatch"]["ours"], ["PRF_HMAC_SHA2_512"], "ours")
+
+
+if __name__ == "__main__":
+    print(f"# {'strongSwan is not installed' if missing() else version()}", flush=True)
+    main()

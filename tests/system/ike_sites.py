@@ -1,0 +1,106 @@
+"""Two sites whose gateways get their keys from IKEv2, and what `isthmus ike` says of them."""
+import json
+import os
+import pathlib
+
+from harness import ROOT  # first: it makes the lab's modules visible
+from lab import find_program, run
+from one_site import base_config, toml
+from sites import WAN_ADDRESS, TwoSites
+
+NAMES = {"dc": "dc-gw.example.org", "cloud": "cloud-gw.example.org"}
+OTHER = {"dc": "cloud", "cloud": "dc"}
+
+
+def ike_config(site, auth="psk", **ike):
+    """The lab's configuration of a site, with [tunnel.ike] in place of manual keys."""
+    config = base_config(site)
+    tunnel = config["tunnel"][0]
+    del tunnel["esp"]
+    table = {"auth": auth, "local_identity": NAMES[site], "remote_identity": NAMES[OTHER[site]]}
+    if auth == "psk":
+        table["psk_file"] = "/etc/isthmus/keys/psk"
+    else:
+        table |= {"certificate": f"/etc/isthmus/keys/{site}.pem", "key": f"/etc/isthmus/keys/{site}.key",
+                  "ca": ["/etc/isthmus/keys/ca.pem"]}
+    tunnel["ike"] = table | ike
+    return config
+
+
+class Authority:
+    """A CA of this run's own, made with `isthmus pki`."""
+
+    def __init__(self, directory, build=None):
+        self.directory, self.program = pathlib.Path(directory), find_program("isthmus", build)
+        self.directory.mkdir(mode=0o700, exist_ok=True)
+        self.run("ca", "--subject", "CN=Isthmus test CA")
+
+    def run(self, verb, *options):
+        run(self.program, "pki", verb, "--dir", self.directory, *options)
+
+    def issue(self, site, name, *options):
+        """`site`.pem and `site`.key in the authority's folder."""
+        self.run("cert", site, "--dns", name, *options)
+
+
+class IkeSites(TwoSites):
+    """`dc` and `cloud` are keywords for each gateway's [tunnel.ike]; those in `both` for both."""
+
+    def __init__(self, lab, auth="psk", dc=None, cloud=None, gateway=None, **both):
+        configs = {site: ike_config(site, auth, **(both | (own or {})))
+                   for site, own in (("dc", dc), ("cloud", cloud))}
+        for config in configs.values():
+            config["gateway"] |= gateway or {}
+        super().__init__(lab, configs={site: toml(config) for site, config in configs.items()}, protected=False)
+        if auth == "psk":
+            secret = os.urandom(24).hex()
+            for each in self.gateways.values():
+                put_secret(each, "psk", secret)
+        else:
+            self.certify()
+
+    def certify(self):
+        self.authority = Authority(self.lab.directory / "pki")
+        for site, gateway in self.gateways.items():
+            self.authority.issue(site, NAMES[site])
+            for name in (f"{site}.pem", f"{site}.key"):
+                copy_secret(self.authority.directory / name, gateway.keys / name)
+            copy_secret(self.authority.directory / "ca.pem", gateway.keys / "ca.pem")
+
+
+def copy_secret(source, target):
+    """With the permissions that a secret needs."""
+    target.touch(mode=0o600)
+    target.write_bytes(source.read_bytes())
+
+
+def put_secret(gateway, name, text):
+    path = gateway.keys / name
+    path.touch(mode=0o600)
+    path.write_text(text + "\n")
+
+
+def ike(gateway, *arguments):
+    """`isthmus ike ...`; without arguments its JSON, parsed."""
+    program = find_program("isthmus", gateway.build)
+    if arguments:
+        return run(program, "ike", *arguments, "--socket", gateway.socket, check=False)
+    return json.loads(run(program, "ike", "--json", "--socket", gateway.socket).stdout)
+
+
+def peer(gateway):
+    return ike(gateway)["peers"][0]
+
+
+def ike_sa(gateway):
+    """The one IKE SA that is up; None: none, or more than one."""
+    up = [sa for sa in peer(gateway)["ike_sas"] if sa["state"] in ("established", "rekeying")]
+    return up[0] if len(up) == 1 else None
+
+
+def is_up(gateway):
+    return gateway.status() is not None and peer(gateway)["state"] == "up"
+
+
+__all__ = ["Authority", "IkeSites", "NAMES", "ROOT", "WAN_ADDRESS", "copy_secret", "ike", "ike_config", "ike_sa", "is_up",
+           "peer", "put_secret"]
