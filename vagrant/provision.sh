@@ -27,7 +27,7 @@ router() {
 
 # SITE LAN-MAC WAN-MAC ADDRESS ROUTER
 gateway() {
-    local site=$1 key
+    local site=$1 file
     interface "$2" lan0 "inet manual" "up ip link set lan0 up"
     interface "$3" wan0 "inet static" "address $4/24" "up ip route replace 198.51.0.0/16 via $5" \
         "up ip route replace 203.0.0.0/16 via $5"
@@ -36,15 +36,12 @@ gateway() {
     install -m 0755 "$SOURCE"/build/release/appliance/{isthmusd,isthmus} /usr/local/sbin/
     install -d -m 0700 /etc/isthmus /etc/isthmus/keys
     install -m 0600 "$SOURCE/vagrant/lab/$site-gw.toml" /etc/isthmus/isthmus.toml
-    for key in dc-to-cloud cloud-to-dc; do
-        # A new key needs a new start of the sequence numbers; the same key must keep its own.
-        cmp -s "$SOURCE/vagrant/keys/$key.key" "/etc/isthmus/keys/$key.key" ||
-            install -m 0600 "$SOURCE/vagrant/keys/$key.key" "/etc/isthmus/keys/$key.key"
+    for file in ca.pem "$site-gw.pem" "$site-gw.key"; do
+        install -m 0600 "$SOURCE/vagrant/keys/$file" "/etc/isthmus/keys/$file"
     done
     install -m 0644 "$SOURCE/vagrant/isthmusd.service" /etc/systemd/system/isthmusd.service
     systemctl daemon-reload
     systemctl stop isthmusd
-    isthmus sa init --config /etc/isthmus/isthmus.toml
     systemctl enable --now isthmusd
 }
 

@@ -44,9 +44,9 @@ class Charon:
 
     def certify(self, authority, site):
         """Takes the certificate and key that `isthmus pki` made."""
-        for name, folder in ((f"{site}.pem", "x509"), (f"{site}.key", "private"), ("ca.pem", "x509ca")):
+        for name, folder in ((f"{site}-gw.pem", "x509"), (f"{site}-gw.key", "private"), ("ca.pem", "x509ca")):
             shutil.copy(authority.directory / name, self.directory / folder / name)
-        self.wishes |= {"auth": "pubkey", "certificate": f"{site}.pem"}
+        self.wishes |= {"auth": "pubkey", "certificate": f"{site}-gw.pem"}
 
     def start(self):
         (self.directory / "strongswan.conf").write_text(self._daemon())

@@ -87,10 +87,9 @@ def certificates(what):
         pair = Pair(lab, begins, "certificate")
         for site in ("dc", "cloud"):
             for suffix in ("pem", "key"):
-                (pair.sites.authority.directory / f"{site}.{suffix}").unlink()
-            pair.sites.authority.issue(site, NAMES[site], "--key", key)
-        for suffix in ("pem", "key"):
-            (pair.we.keys / f"dc.{suffix}").write_bytes((pair.sites.authority.directory / f"dc.{suffix}").read_bytes())
+                (pair.sites.authority.directory / f"{site}-gw.{suffix}").unlink()
+            pair.sites.authority.issue(f"{site}-gw", NAMES[site], "--key", key)
+        pair.sites.authority.give(pair.we, "dc-gw.pem", "dc-gw.key")
         pair.charon.certify(pair.sites.authority, "cloud")
         pair.start()
         pair.wait_up()

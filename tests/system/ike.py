@@ -7,7 +7,7 @@ import threading
 import time
 
 from harness import Skip, case, cases, check, contains, equal, main
-from ike_sites import IkeSites, copy_secret, ike, ike_sa, is_up, peer, put_secret
+from ike_sites import IkeSites, ike, ike_sa, is_up, peer, put_secret
 from lab import Lab, find_program, wait_until
 from sites import OTHER, address
 from wire import Capture, ping
@@ -273,11 +273,11 @@ def reloaded_certificate():
     """A certificate that the authority has revoked is refused after the peer's reload, with its serial and the date."""
     with Lab("ike") as lab:
         sites = IkeSites(lab, "certificate", dc={"crl": ["/etc/isthmus/keys/ca.crl"]})
-        copy_secret(sites.authority.directory / "ca.crl", sites.dc.keys / "ca.crl")
+        sites.authority.give(sites.dc, "ca.crl")
         sites.start()
         check(sites.wait_for_traffic(10), "no traffic to begin with")
-        sites.authority.run("revoke", sites.authority.directory / "cloud.pem")
-        copy_secret(sites.authority.directory / "ca.crl", sites.dc.keys / "ca.crl")
+        sites.authority.run("revoke", sites.authority.directory / "cloud-gw.pem")
+        sites.authority.give(sites.dc, "ca.crl")
         sites.dc.process.signal(1)
         time.sleep(0.5)
         ike(sites.dc, "terminate", "cloud")

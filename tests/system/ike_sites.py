@@ -1,7 +1,6 @@
 """Two sites whose gateways get their keys from IKEv2, and what `isthmus ike` says of them."""
 import json
 import os
-import pathlib
 
 from harness import ROOT  # first: it makes the lab's modules visible
 from lab import find_program, run
@@ -21,26 +20,10 @@ def ike_config(site, auth="psk", **ike):
     if auth == "psk":
         table["psk_file"] = "/etc/isthmus/keys/psk"
     else:
-        table |= {"certificate": f"/etc/isthmus/keys/{site}.pem", "key": f"/etc/isthmus/keys/{site}.key",
+        table |= {"certificate": f"/etc/isthmus/keys/{site}-gw.pem", "key": f"/etc/isthmus/keys/{site}-gw.key",
                   "ca": ["/etc/isthmus/keys/ca.pem"]}
     tunnel["ike"] = table | ike
     return config
-
-
-class Authority:
-    """A CA of this run's own, made with `isthmus pki`."""
-
-    def __init__(self, directory, build=None):
-        self.directory, self.program = pathlib.Path(directory), find_program("isthmus", build)
-        self.directory.mkdir(mode=0o700, exist_ok=True)
-        self.run("ca", "--subject", "CN=Isthmus test CA")
-
-    def run(self, verb, *options):
-        run(self.program, "pki", verb, "--dir", self.directory, *options)
-
-    def issue(self, site, name, *options):
-        """`site`.pem and `site`.key in the authority's folder."""
-        self.run("cert", site, "--dns", name, *options)
 
 
 class IkeSites(TwoSites):
@@ -58,20 +41,6 @@ class IkeSites(TwoSites):
                 put_secret(each, "psk", secret)
         else:
             self.certify()
-
-    def certify(self):
-        self.authority = Authority(self.lab.directory / "pki")
-        for site, gateway in self.gateways.items():
-            self.authority.issue(site, NAMES[site])
-            for name in (f"{site}.pem", f"{site}.key"):
-                copy_secret(self.authority.directory / name, gateway.keys / name)
-            copy_secret(self.authority.directory / "ca.pem", gateway.keys / "ca.pem")
-
-
-def copy_secret(source, target):
-    """With the permissions that a secret needs."""
-    target.touch(mode=0o600)
-    target.write_bytes(source.read_bytes())
 
 
 def put_secret(gateway, name, text):
@@ -102,5 +71,5 @@ def is_up(gateway):
     return gateway.status() is not None and peer(gateway)["state"] == "up"
 
 
-__all__ = ["Authority", "IkeSites", "NAMES", "ROOT", "WAN_ADDRESS", "copy_secret", "ike", "ike_config", "ike_sa", "is_up",
+__all__ = ["IkeSites", "NAMES", "ROOT", "WAN_ADDRESS", "ike", "ike_config", "ike_sa", "is_up",
            "peer", "put_secret"]

@@ -14,8 +14,8 @@ LAN_MAC = "02:00:00:00:00:0a"
 
 
 def base_config(site="dc"):
-    """The lab's own configuration of a site, to be changed by a test."""
-    return tomllib.loads((ROOT / "vagrant/lab" / f"{site}-gw.toml").read_text())
+    """The lab's own configuration of a site, with manual keys, to be changed by a test."""
+    return tomllib.loads((ROOT / "vagrant/lab" / f"{site}-gw-manual.toml").read_text())
 
 
 def clear_config(**session):

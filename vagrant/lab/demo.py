@@ -25,7 +25,7 @@ PICTURE = """\
   │ .1      │  │ br-dc        │      │  MTU {mtu:>5}  │      │     br-cloud │  │ .2         │
   └─────────┘  │ 198.51.100.1 │      └─────────────┘      │  203.0.113.1 │  └────────────┘
                └──────┬───────┘                           └───────┬──────┘
-                      └══════ L2TPv3 in ESP in UDP 4500 ══════════┘
+                      └══ L2TPv3 in ESP in UDP 4500, keys by IKEv2 ══┘
 
   Each host: untagged 10.0.0.x, VLAN 10 10.0.10.x, VLAN 20 10.0.20.x, VLAN 30 10.0.30.x.
   Untagged frames, VLAN 10 and VLAN 20 are to cross; VLAN 30 is not.
@@ -139,7 +139,7 @@ def demo(arguments):
         screen.line(screen.paint("Isthmus: one Ethernet over two sites", "1") + "\n")
         screen.line(PICTURE.format(mtu=arguments.wan_mtu).rstrip())
         screen.busy("building five namespaces")
-        sites = TwoSites(lab, wan_mtu=arguments.wan_mtu, build=arguments.build)
+        sites = TwoSites(lab, wan_mtu=arguments.wan_mtu, build=arguments.build, certified=True)
         proofs, status = prove(sites, screen)
         if lab.keep:
             sites.start()

@@ -161,12 +161,37 @@ def drops_in(status):
     return total
 
 
-class TwoSites:
-    """The whole lab. `configs`: text of each gateway's configuration, by default the lab's own files."""
+class Authority:
+    """A certificate authority of this lab's own, made with `isthmus pki`."""
 
-    def __init__(self, lab, wan_mtu=1500, lan_mtu=LAN_MTU, configs=None, build=None, protected=True):
+    def __init__(self, directory, build=None):
+        self.directory, self.program = directory, find_program("isthmus", build)
+        self.directory.mkdir(mode=0o700)
+        self.run("ca", "--subject", "CN=Isthmus lab CA")
+
+    def run(self, verb, *options):
+        run(self.program, "pki", verb, "--dir", self.directory, *options)
+
+    def issue(self, name, dns, *options):
+        """NAME.pem and NAME.key in the authority's folder."""
+        self.run("cert", name, "--dns", dns, *options)
+
+    def give(self, gateway, *names):
+        """Files of the folder to a gateway, with the permissions that a secret needs."""
+        for name in names:
+            target = gateway.keys / name
+            target.touch(mode=0o600)
+            target.write_bytes((self.directory / name).read_bytes())
+
+
+class TwoSites:
+    """The whole lab. `configs`: text of each gateway's configuration, by default the lab's own files: with `certified` those
+    with IKEv2 and certificates, otherwise those with manual keys."""
+
+    def __init__(self, lab, wan_mtu=1500, lan_mtu=LAN_MTU, configs=None, build=None, protected=True, certified=False):
         self.lab, self.build, self.wan_mtu, self.lan_mtu = lab, build, wan_mtu, lan_mtu
-        configs = configs or {site: (HERE / f"{site}-gw.toml").read_text() for site in OTHER}
+        own = "{}-gw.toml" if certified else "{}-gw-manual.toml"
+        configs = configs or {site: (HERE / own.format(site)).read_text() for site in OTHER}
         self.wan = lab.namespace("wan")
         self.hosts, self.gateways, gateway_ns = {}, {}, {}
         for site in ("dc", "cloud"):
@@ -179,7 +204,9 @@ class TwoSites:
             self._cable(site, gateway_ns[site])
         for site in OTHER:
             self.gateways[site] = Gateway(lab, gateway_ns[site], site, configs[site], build)
-        if protected:
+        if certified:
+            self.certify()
+        elif protected:
             self.fresh_keys()
 
     @property
@@ -198,6 +225,14 @@ class TwoSites:
                 gateway.put_key(name, key)
         for gateway in self.gateways.values():
             gateway.init_sas()
+
+    def certify(self, *options):
+        """A certificate for each gateway, of an authority known to this run only."""
+        self.authority = Authority(self.lab.directory / "pki", self.build)
+        for site, gateway in self.gateways.items():
+            name = f"{site}-gw"
+            self.authority.issue(name, f"{name}.example.org", *options)
+            self.authority.give(gateway, f"{name}.pem", f"{name}.key", "ca.pem")
 
     def start(self):
         for gateway in self.gateways.values():
