@@ -7,7 +7,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests/system"), str(ROOT / "tests/ike")]
 
 from harness import Skip, case, cases, check, contains, equal, main  # noqa: E402
-from ike_sites import NAMES, WAN_ADDRESS, IkeSites, copy_secret, ike, ike_sa, is_up, peer  # noqa: E402
+from ike_sites import NAMES, WAN_ADDRESS, IkeSites, ike, ike_sa, is_up, peer  # noqa: E402
 from lab import Lab, wait_until  # noqa: E402
 from pluto import Pluto, unpacked  # noqa: E402
 
@@ -82,10 +82,9 @@ def certificates(what):
         pair = Pair(lab, begins, "certificate")
         for site in ("dc", "cloud"):
             for suffix in ("pem", "key"):
-                (pair.sites.authority.directory / f"{site}.{suffix}").unlink()
-            pair.sites.authority.issue(site, NAMES[site], "--key", key)
-        for suffix in ("pem", "key"):
-            (pair.we.keys / f"dc.{suffix}").write_bytes((pair.sites.authority.directory / f"dc.{suffix}").read_bytes())
+                (pair.sites.authority.directory / f"{site}-gw.{suffix}").unlink()
+            pair.sites.authority.issue(f"{site}-gw", NAMES[site], "--key", key)
+        pair.sites.authority.give(pair.we, "dc-gw.pem", "dc-gw.key")
         pair.pluto.certify(pair.sites.authority, "cloud", "rsa-sha2" if key.startswith("rsa") else "ecdsa-sha2")
         pair.start()
         pair.wait_up()
@@ -192,8 +191,8 @@ def revoked(begins):
     with Lab("lswan") as lab:
         pair = Pair(lab, begins, "certificate", dc={"crl": ["/etc/isthmus/keys/ca.crl"]})
         authority = pair.sites.authority
-        authority.run("revoke", authority.directory / "cloud.pem")
-        copy_secret(authority.directory / "ca.crl", pair.we.keys / "ca.crl")
+        authority.run("revoke", authority.directory / "cloud-gw.pem")
+        authority.give(pair.we, "ca.crl")
         pair.pluto.certify(authority, "cloud", "ecdsa-sha2")
         pair.pluto.start()
         pair.we.start(wait=False)

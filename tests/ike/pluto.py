@@ -49,8 +49,8 @@ class Pluto:
     def certify(self, authority, site, authby):
         """Takes the certificate and key that `isthmus pki` made."""
         bundle, nss = self.directory / "bundle.p12", f"sql:{self.directory}/nss"
-        run("openssl", "pkcs12", "-export", "-in", authority.directory / f"{site}.pem", "-inkey",
-            authority.directory / f"{site}.key", "-name", site, "-passout", "pass:", "-out", bundle)
+        run("openssl", "pkcs12", "-export", "-in", authority.directory / f"{site}-gw.pem", "-inkey",
+            authority.directory / f"{site}-gw.key", "-name", site, "-passout", "pass:", "-out", bundle)
         self._program("usr/bin/pk12util", "-i", bundle, "-d", nss, "-W", "")
         self._program("usr/bin/certutil", "-A", "-n", "ca", "-t", "CT,,", "-i", authority.directory / "ca.pem", "-d", nss)
         self.wishes |= {"authby": authby, "certificate": site}
