@@ -34,8 +34,9 @@ std::vector<const Peer*> peers_for(const Core& core, const IkeSa& sa, const Path
         if (is_it && allows(options.policy, sa.suite)) fitting.push_back(peer);
     }
     if (asked_for != nullptr)
-        std::ranges::stable_partition(
-            fitting, [&](const Peer* peer) { return same_identity(peer->options->local_id, asked_for->id); });
+        std::stable_partition(fitting.begin(), fitting.end(), [&](const Peer* peer) {
+            return same_identity(peer->options->local_id, asked_for->id);
+        });
     return fitting;
 }
 

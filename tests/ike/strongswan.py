@@ -125,6 +125,28 @@ def encapsulated_by_it():
         check(ike_sa(pair.we)["nat"]["esp_in_udp"], "ESP is not in UDP")
 
 
+@cases((WE, IT), "the initiator is behind a NAT: {}")
+def behind_nat(begins):
+    with Lab("swan") as lab:
+        pair = Pair(lab, begins, remote_any=begins == WE)
+        towards = "cloud" if begins == WE else "dc"
+        rules = ("add table ip nat; add chain ip nat post { type nat hook postrouting priority 100; }; "
+                 f'add rule ip nat post oifname "{towards}" masquerade')
+        if pair.sites.wan.run("nft", rules, check=False).returncode:
+            raise Skip("this kernel has no NAT")
+        if begins == IT:
+            text = pair.we.config.read_text().replace(f'remote = "{WAN_ADDRESS["cloud"]}"', 'remote = "any"')
+            pair.we.config.write_text(text)
+        pair.start()
+        pair.wait_up()
+        nat = ike_sa(pair.we)["nat"]
+        check(nat["esp_in_udp"] and nat["local_behind" if begins == WE else "remote_behind"], f"NAT: {nat}")
+        contains(pair.charon.sas(), ["TRANSPORT-in-UDP"], "swanctl --list-sas")
+        equal(ike(pair.we, "rekey", "cloud", "--child", "cloud").returncode, 0, "rekey")
+        time.sleep(1.5)
+        check(wait_until(pair.up, 10, 0.1), f"after a rekey: {pair.charon.sas()}")
+
+
 @case
 def protocol_115():
     """A tunnel over IP protocol 115 gets its selectors."""
