@@ -47,7 +47,7 @@ TEST_CASE("an unknown key is told with the nearest known one") {
           "c.toml:7: bridge.path_mtu: unknown key; it belongs in [[tunnel]]");
     CHECK(problem_with("name = \"dc-gw\"", "zzzzzzzz = 1") ==
           "c.toml:3: gateway.zzzzzzzz: unknown key; keys in [gateway] are name, state_dir, control_socket, "
-          "log_level, log_target and allow_key_log");
+          "log_level, log_target, allow_key_log and router_id");
 }
 
 TEST_CASE("a missing key is told with what to write") {
@@ -123,7 +123,8 @@ TEST_CASE("all problems come at once, in the order of their lines") {
                 "c.toml:27: session.vlans: VLAN 4095 does not exist; VLANs go from 1 to 4094",
                 "c.toml:28: session.nonsense: unknown key; keys in [[session]] are name, tunnel, bridge, "
                 "interface, pseudowire, local_id, remote_id, local_cookie, remote_cookie, receive_sublayer, "
-                "send_sublayer, send_sequence, receive_sequencing, vlans, untagged, access_vlan, "
+                "send_sublayer, send_sequence, receive_sequencing, end_id, cookie_size, cookie_rotation, bfd, "
+                "bfd_interval, bfd_multiplier, vlans, untagged, access_vlan, "
                 "bpdu, root_guard, topology_changes, link_local, probes, observe, mac_limit, "
                 "mac_limit_session, dual_gateway, gateways, keep_dhcp, storm, split_horizon and redundancy"});
 }
