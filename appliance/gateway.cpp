@@ -8,6 +8,7 @@
 #include "appliance/clock.h"
 #include "appliance/ike_control.h"
 #include "appliance/judge.h"
+#include "appliance/liveness_plane.h"
 #include "appliance/reload.h"
 #include "appliance/status_report.h"
 #include "appliance/view_builder.h"
@@ -149,6 +150,7 @@ Result<void, std::string> Gateway::open_control() {
 /// Each control plane is one line here.
 void Gateway::make_control_planes() {
     planes_.push_back(std::make_unique<IkeControl>(*services_, key_log_));
+    planes_.push_back(std::make_unique<LivenessPlane>(*services_));
 }
 
 void Gateway::add_commands() {
