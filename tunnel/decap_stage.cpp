@@ -113,8 +113,7 @@ std::optional<DropReason> DecapStage::strip_header(PacketBuffer& packet, const S
     if (sublayer != 0) {
         const std::uint32_t word = load_be32(message.data() + size - kSublayerSize);
         if ((word & kChannelBit) != 0 && session.channel) {
-            packet.trim_front(size - kSublayerSize);
-            return punt_channel(packet, session);
+            return punt_channel(packet, session, size - kSublayerSize);
         }
         const auto wrong = check_sequence(session, word);
         if (wrong != DropReason::none) return wrong;
@@ -131,17 +130,19 @@ DropReason DecapStage::bad_cookie(PacketBuffer& packet, const SessionRow& sessio
     const std::uint64_t difference = cookie ^ session.cookie ^ all;
     const std::uint64_t other_difference = cookie ^ session.other_cookie ^ all;
     if (((difference == 0) | (other_difference == 0)) == 0) return DropReason::l2tp_bad_cookie;
-    packet.trim_front(front_size(session.tunnel->encapsulation) + session.cookie_size);
-    return punt_channel(packet, session);
+    return punt_channel(packet, session, front_size(session.tunnel->encapsulation) + session.cookie_size);
 }
 
-DropReason DecapStage::punt_channel(PacketBuffer& packet, const SessionRow& session) noexcept {
+DropReason DecapStage::punt_channel(PacketBuffer& packet, const SessionRow& session,
+                                    std::size_t header) noexcept {
+    const std::size_t message_size = packet.size();
+    packet.trim_front(header);
     const Bytes message = std::as_const(packet).data();
     if (!ChannelMessage::parse(message)) return DropReason::l2tp_bad_channel;
     const Path path = packet.meta.path != nullptr ? *packet.meta.path : Path{};
     if (!rings_.offer(PuntClass::channel, session.tunnel->index, session.index, path, message))
         return DropReason::punt_overflow;
-    if (session.tunnel->in != nullptr) session.tunnel->in->passed(message.size());
+    if (session.tunnel->in != nullptr) session.tunnel->in->passed(message_size);
     packet = PacketBuffer();
     return DropReason::none;
 }

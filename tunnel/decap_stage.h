@@ -46,7 +46,9 @@ class DecapStage final : public Stage {
                                                          const SessionRow& session) noexcept;
     [[nodiscard]] DropReason bad_cookie(PacketBuffer& packet, const SessionRow& session,
                                         std::uint64_t cookie) noexcept;
-    [[nodiscard]] DropReason punt_channel(PacketBuffer& packet, const SessionRow& session) noexcept;
+    /// `header`: bytes in front of the channel word.
+    [[nodiscard]] DropReason punt_channel(PacketBuffer& packet, const SessionRow& session,
+                                          std::size_t header) noexcept;
     [[nodiscard]] DropReason check_sequence(const SessionRow& session, std::uint32_t sublayer) noexcept;
     [[nodiscard]] const TunnelRow* clear_tunnel(const PacketMeta& meta,
                                                 Encapsulation encapsulation) const noexcept;
