@@ -8,6 +8,8 @@
 #include "appliance/clock.h"
 #include "appliance/ike_control.h"
 #include "appliance/judge.h"
+#include "appliance/l2tp_plane.h"
+#include "appliance/liveness_plane.h"
 #include "appliance/reload.h"
 #include "appliance/status_report.h"
 #include "appliance/view_builder.h"
@@ -149,6 +151,11 @@ Result<void, std::string> Gateway::open_control() {
 /// Each control plane is one line here.
 void Gateway::make_control_planes() {
     planes_.push_back(std::make_unique<IkeControl>(*services_, key_log_));
+    auto liveness = std::make_unique<LivenessPlane>(*services_);
+    auto l2tp = std::make_unique<L2tpPlane>(
+        *services_, [watch = liveness.get()](SessionIndex session) { return watch->status_of(session); });
+    planes_.push_back(std::move(liveness));
+    planes_.push_back(std::move(l2tp));
 }
 
 void Gateway::add_commands() {

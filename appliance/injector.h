@@ -20,6 +20,8 @@ class Injector {
     /// An Ethernet frame into the session's pseudowire, as if its TAP had given it, but no admission or guard looks at it.
     /// It goes ahead of data. False: as above.
     virtual bool frame_to_tunnel(InjectClass c, SessionIndex session, Bytes frame) = 0;
+    /// A message into the channel of the session's pseudowire (tunnel/vccv.h), from its channel word on. False: as above.
+    virtual bool channel_message(SessionIndex session, Bytes message) = 0;
     /// An Ethernet frame out of the session's TAP, into the bridge. none, tap_refused, send_queue_full; session_down: no TAP.
     [[nodiscard]] virtual DropReason frame_to_lan(SessionIndex session, Bytes frame) = 0;
     /// A datagram as it is, from a WAN socket to anybody: IKE behind its non-ESP marker, answers to strangers.

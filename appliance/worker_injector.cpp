@@ -17,6 +17,10 @@ bool WorkerInjector::frame_to_tunnel(InjectClass c, SessionIndex session, Bytes 
     return workers_.outbound().inject(c, control->tunnel(), session, frame);
 }
 
+bool WorkerInjector::channel_message(SessionIndex session, Bytes message) {
+    return frame_to_tunnel(InjectClass::liveness, session, message);
+}
+
 DropReason WorkerInjector::frame_to_lan(SessionIndex session, Bytes frame) {
     const SessionControl* control = sessions_.find(session);
     if (control == nullptr || !control->tap()) return DropReason::session_down;

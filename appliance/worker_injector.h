@@ -19,6 +19,7 @@ class WorkerInjector final : public Injector {
 
     bool l2tp_message(TunnelIndex tunnel, Bytes message) override;
     bool frame_to_tunnel(InjectClass c, SessionIndex session, Bytes frame) override;
+    bool channel_message(SessionIndex session, Bytes message) override;
     [[nodiscard]] DropReason frame_to_lan(SessionIndex session, Bytes frame) override;
     [[nodiscard]] DropReason datagram(const tunnel::io::WanSocket& socket, const Endpoint& to, Bytes bytes,
                                       std::uint8_t traffic_class) override;

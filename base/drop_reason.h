@@ -34,6 +34,7 @@ namespace isthmus {
     X(l2tp_bad_cookie,          "cookie differs from the one we assigned")                                       \
     X(l2tp_sequence_missing,    "unsequenced packet on a session that demands sequence numbers")                 \
     X(l2tp_out_of_sequence,     "sequence number older than or ahead of what was expected")                      \
+    X(l2tp_bad_channel,         "message of the pseudowire's channel without its word, or of another version")          \
     X(l2tp_no_frame,            "no complete Ethernet header after the L2TPv3 header")                           \
     X(l2tp_missing_tag,         "frame without a tag on an Ethernet VLAN pseudowire")                            \
     X(inner_udp_malformed,      "UDP header inside ESP: wrong length or ports")                                  \

@@ -17,7 +17,7 @@ namespace isthmus {
 
 enum class InjectClass : std::uint8_t {
     l2tp_control,  ///< an L2TPv3 control message for a tunnel, from its first word on
-    liveness,      ///< an Ethernet frame for a session: is the data path alive?
+    liveness,      ///< a message of a session's channel (RFC 5085), from its channel word on
     guard,         ///< an Ethernet frame for a session: loop probes, guards' messages to each other
 };
 inline constexpr std::size_t kInjectClassCount = 3;

@@ -48,6 +48,7 @@ struct PacketMeta {
         0;  ///< received in ESP: of the UDP header inside, which is gone already
     std::uint16_t inner_destination_port = 0;
     bool control = false;        ///< ours (control message, probe, keepalive): goes ahead of data
+    bool channel = false;        ///< with control: a message of the session's channel (RFC 5085), not a frame
     const Path* path = nullptr;  ///< received packets: how they came; lives as long as the batch
     Offload offload;
 };

@@ -30,11 +30,14 @@ enum class PuntClass : std::uint8_t {
     first_packet,
     /// An ESP packet of no SA: path, and the packet's first bytes from the SPI on. Rate limited; anybody can send one.
     unknown_spi,
+    /// A message of a pseudowire's channel (RFC 5085): session, and the message from its channel word on.
+    channel,
 };
-inline constexpr std::size_t kPuntClassCount = 8;
+inline constexpr std::size_t kPuntClassCount = 9;
 [[nodiscard]] constexpr std::string_view name_of(PuntClass c) noexcept {
     constexpr std::array<std::string_view, kPuntClassCount> kNames{
-        "ike", "l2tp_control", "bpdu", "arp", "probe", "peer_moved", "first_packet", "unknown_spi"};
+        "ike",        "l2tp_control", "bpdu",        "arp",    "probe",
+        "peer_moved", "first_packet", "unknown_spi", "channel"};
     return kNames[static_cast<std::size_t>(c)];
 }
 

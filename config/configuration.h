@@ -14,6 +14,8 @@
 #include "crypto/esp/options.h"
 #include "crypto/secret_bytes.h"
 #include "stp-guard/options.h"
+#include "tunnel/bfd_options.h"
+#include "tunnel/control_options.h"
 #include "tunnel/options.h"
 
 namespace isthmus::config {
@@ -29,6 +31,8 @@ struct GatewayConfig {
     LogTarget log_target = LogTarget::console;
     std::string log_file;        ///< log_target file only
     bool allow_key_log = false;  ///< isthmusd --key-log may write the keys of IKE and ESP
+    std::optional<std::uint32_t>
+        router_id;  ///< told to peers (RFC 3931 section 5.4.3); else made from what there is
     friend bool operator==(const GatewayConfig&, const GatewayConfig&) = default;
 };
 
@@ -101,19 +105,45 @@ struct EspConfig {
     friend bool operator==(const EspConfig&, const EspConfig&) = default;
 };
 
+/// The control connection of a tunnel whose sessions are negotiated (RFC 3931).
+struct ControlConfig {
+    tunnel::ConnectionRole role = tunnel::ConnectionRole::both;
+    std::vector<SecretBytes> secrets;  ///< none, one, or two while it is being changed, the preferred first
+    tunnel::DigestType digest = tunnel::DigestType::hmac_sha1;
+    bool hide_avps = false;
+    std::uint32_t hello_seconds = 10;
+    std::uint16_t receive_window = 16;
+    std::string peer_hostname;  ///< empty: any
+    tunnel::QuirkSet tolerated = tunnel::QuirkSet::all();
+    friend bool operator==(const ControlConfig&, const ControlConfig&) = default;
+};
+
 struct TunnelConfig {
     std::string name;
     tunnel::TunnelOptions options;
     std::optional<std::uint32_t>
-        path_mtu;                       ///< bytes; else the MTU of the interface that holds the local address
-    std::optional<std::uint64_t> rate;  ///< bits a second, for limits in percent
-    std::optional<EspConfig> esp;       ///< manual keys
-    std::optional<IkeConfig> ike;       ///< keys by IKEv2; neither: in the clear, asked for by name
-    Line line;                          ///< of its [[tunnel]]
+        path_mtu;             ///< bytes; else the MTU of the interface that holds the local address
+    std::string remote_name;  ///< DNS name instead of options.remote, which is 0.0.0.0 then
+    bool any_remote = false;  ///< any peer that can say who it is; options.remote is 0.0.0.0 then
+    std::optional<ControlConfig> control;  ///< nullopt: static, with the ids of the configuration
+    std::optional<std::uint64_t> rate;     ///< bits a second, for limits in percent
+    std::optional<EspConfig> esp;          ///< manual keys
+    std::optional<IkeConfig> ike;          ///< keys by IKEv2; neither: in the clear, asked for by name
+    Line line;                             ///< of its [[tunnel]]
 
     /// False only if asked for by name. While true, nothing of the tunnel is sent or taken without ESP.
     [[nodiscard]] bool is_protected() const noexcept { return esp || ike; }
     friend bool operator==(const TunnelConfig&, const TunnelConfig&) = default;
+};
+
+/// What is particular to a session whose ids and cookies are negotiated.
+struct NegotiationConfig {
+    std::string end_id;  ///< Remote End ID: the same at both ends
+    std::uint8_t cookie_size = 8;
+    std::uint32_t cookie_rotation_seconds = 0;  ///< 0: never
+    std::optional<tunnel::BfdOptions> liveness =
+        tunnel::BfdOptions{};  ///< nullopt: the data path is not watched
+    friend bool operator==(const NegotiationConfig&, const NegotiationConfig&) = default;
 };
 
 struct SessionConfig {
@@ -121,7 +151,10 @@ struct SessionConfig {
     std::size_t tunnel = 0;  ///< index into Configuration::tunnels
     std::size_t bridge = 0;  ///< index into Configuration::bridges
     std::string interface;   ///< name of the TAP
+    /// Ids 0 and no cookies where they are negotiated; then only what we ask for counts: type, access_vlan,
+    /// receive_sublayer, receive_sequencing.
     tunnel::SessionOptions options;
+    std::optional<NegotiationConfig> negotiation;
     stp_guard::AdmissionOptions admission;
     SessionGuardConfig guard;
     std::optional<std::string> split_horizon;  ///< group: its members on one bridge exchange no frames

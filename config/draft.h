@@ -25,6 +25,7 @@ struct TunnelSections {
     std::optional<Section> out;
     std::optional<Section> in;
     std::optional<Section> ike = std::nullopt;
+    std::optional<Section> control = std::nullopt;
 };
 
 struct Draft {
@@ -37,6 +38,7 @@ struct Draft {
 /// What sessions may refer to, in the order of the configuration's vectors.
 struct Names {
     std::vector<std::string_view> tunnels;
+    std::vector<bool> negotiates;  ///< whether the tunnel has a control connection
     std::vector<std::string_view> bridges;
 };
 
@@ -51,6 +53,20 @@ void read_tunnel(const Section& section, const Environment& environment, Draft& 
 /// The rest of a session. `tunnel` is null if it is not known.
 void read_session_guard(const Section& section, const GuardConfig& guard, const TunnelConfig* tunnel,
                         SessionConfig& session);
+
+/// Fills `sections.control`. `tunnel` has its addresses and protection. nullopt: there is no [tunnel.control].
+[[nodiscard]] std::optional<ControlConfig> read_control(const Section& section,
+                                                        const Environment& environment,
+                                                        const TunnelConfig& tunnel, TunnelSections& sections);
+/// The keys of a session in a tunnel with a control connection; those of a static one have no place there.
+[[nodiscard]] NegotiationConfig read_negotiation(const Section& section, const SessionConfig& session);
+
+/// What a key of `section` that names a file with a secret leads to. A secret that somebody else may read or write is
+/// none. `wanted`: what the file holds, for the remedy. The content is to be wiped by the caller.
+[[nodiscard]] std::optional<File> read_secret_file(const Section& section, std::string_view key,
+                                                   const std::string& wanted, const Environment& environment);
+/// Without blanks and line ends around it.
+[[nodiscard]] std::string_view without_blanks(std::string_view text);
 
 /// Fills `sections.out` and `sections.in`. `tunnel` has its addresses.
 [[nodiscard]] EspConfig read_esp(const Section& esp, const TunnelConfig& tunnel,
@@ -94,6 +110,7 @@ struct KeyShape {
 void check_names(const Draft& draft);
 void check_wire(const Draft& draft);
 void check_bridging(Draft& draft);
+void check_control(const Draft& draft);
 
 // Shared by the readers.
 [[nodiscard]] std::optional<std::string> read_label(const Section& section, std::string_view key);

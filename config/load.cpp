@@ -32,7 +32,10 @@ Draft read(const Section& root, const Environment& environment) {
 
     Names names;
     for (const auto& bridge : draft.configuration.bridges) names.bridges.emplace_back(bridge.options.name);
-    for (const auto& tunnel : draft.configuration.tunnels) names.tunnels.emplace_back(tunnel.name);
+    for (const auto& tunnel : draft.configuration.tunnels) {
+        names.tunnels.emplace_back(tunnel.name);
+        names.negotiates.push_back(tunnel.control.has_value());
+    }
     draft.sessions = root.tables("session");
     for (const Section& section : draft.sessions) {
         SessionConfig& session = draft.configuration.sessions.emplace_back(read_session(section, names));
@@ -79,6 +82,7 @@ Result<Configuration, Problems> load(std::string_view text, const std::string& f
     check_names(draft);
     check_wire(draft);
     check_bridging(draft);
+    check_control(draft);
     warn_of_idle_parts(draft);
     if (!findings.good()) return Unexpected(findings.take_problems());
     draft.configuration.warnings = findings.take_warnings();

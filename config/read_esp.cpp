@@ -32,19 +32,11 @@ constexpr std::array kSuites{SuiteName{"aes-128-gcm", Suite::aes128_gcm16},
                              SuiteName{"aes-256-cbc-sha384", Suite::aes256_cbc_hmac_sha384_192},
                              SuiteName{"aes-256-cbc-sha512", Suite::aes256_cbc_hmac_sha512_256}};
 constexpr std::uint32_t kFirstSpi = 256;  ///< RFC 4303 section 2.1: 0 to 255 are reserved
-constexpr std::size_t kMaxShownPath = 200;
 
 KeyShape key_shape_of(Suite suite) {
     for (const auto& [name, value] : kSuites)
         if (value == suite) return {name, crypto::esp::key_size(suite)};
     return {};
-}
-
-std::string_view without_blanks(std::string_view text) {
-    constexpr std::string_view kBlanks = " \t\r\n";
-    const auto first = text.find_first_not_of(kBlanks);
-    if (first == std::string_view::npos) return {};
-    return text.substr(first, text.find_last_not_of(kBlanks) - first + 1);
 }
 
 /// Tells the length of what is wrong, never its content.
@@ -135,18 +127,9 @@ std::string KeyShape::text() const {
 }
 
 SecretBytes read_key_file(const Section& sa, const KeyShape& shape, const Environment& environment) {
-    const auto name = sa.text("key_file");
-    if (!name) return {};
-    const std::string path = in_folder_of(sa.findings().file(), *name);
-    auto file = environment.read_file(path, kMaxKeyFileSize);
-    if (!file) {
-        sa.problem("key_file", quoted(path, kMaxShownPath) + ": " + file.error(),
-                   "it holds " + shape.text() + ", belongs to root and has mode 0600");
-        return {};
-    }
-    SecretBytes secret;
-    if (is_private(sa, "key_file", path, *file, environment))
-        secret = parse_key(sa, "key_file", file->content, shape);
+    auto file = read_secret_file(sa, "key_file", shape.text(), environment);
+    if (!file) return {};
+    SecretBytes secret = parse_key(sa, "key_file", file->content, shape);
     explicit_bzero(file->content.data(), file->content.size());
     return secret;
 }

@@ -1,5 +1,8 @@
 // Files that a configuration names.
+#include <strings.h>
+
 #include "config/draft.h"
+#include "config/load.h"
 
 namespace isthmus::config {
 
@@ -29,6 +32,29 @@ bool is_private(const Section& section, std::string_view key, const std::string&
     section.problem(key, quoted(path, kMaxShownPath) + " has mode " + mode + ", open to others",
                     "make it 0600 or 0400: chmod 600");
     return false;
+}
+
+std::string_view without_blanks(std::string_view text) {
+    constexpr std::string_view kBlanks = " \t\r\n";
+    const auto first = text.find_first_not_of(kBlanks);
+    if (first == std::string_view::npos) return {};
+    return text.substr(first, text.find_last_not_of(kBlanks) - first + 1);
+}
+
+std::optional<File> read_secret_file(const Section& section, std::string_view key, const std::string& wanted,
+                                     const Environment& environment) {
+    const auto name = section.text(key);
+    if (!name) return std::nullopt;
+    const std::string path = in_folder_of(section.findings().file(), *name);
+    auto file = environment.read_file(path, kMaxKeyFileSize);
+    if (!file) {
+        section.problem(key, quoted(path, kMaxShownPath) + ": " + file.error(),
+                        "it holds " + wanted + ", belongs to root and has mode 0600");
+        return std::nullopt;
+    }
+    if (is_private(section, key, path, *file, environment)) return std::move(*file);
+    explicit_bzero(file->content.data(), file->content.size());
+    return std::nullopt;
 }
 
 }  // namespace isthmus::config

@@ -43,6 +43,17 @@ void read_log_target(const Section& section, GatewayConfig& gateway) {
                     "write \"console\", \"journal\" or \"file:/var/log/isthmus.log\"");
 }
 
+/// An IPv4 address by its looks; any number but 0 will do.
+std::optional<std::uint32_t> read_router_id(const Section& section) {
+    const auto text = section.text("router_id");
+    if (!text) return std::nullopt;
+    const auto address = IpAddress::parse(*text);
+    if (address && address->is_v4() && !address->is_unspecified()) return load_be32(address->bytes().data());
+    section.problem("router_id", quoted(*text) + " is no Router ID",
+                    "write four numbers like those of an IPv4 address, as in \"192.0.2.1\"; not 0.0.0.0");
+    return std::nullopt;
+}
+
 }  // namespace
 
 GatewayConfig read_gateway(const Section* section, const Environment& environment) {
@@ -59,6 +70,7 @@ GatewayConfig read_gateway(const Section* section, const Environment& environmen
         section->warning("allow_key_log",
                          "whoever may start the daemon with --key-log can then read all traffic",
                          "remove it when the search is over");
+    gateway.router_id = read_router_id(*section);
     return gateway;
 }
 

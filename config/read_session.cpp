@@ -75,18 +75,38 @@ void check_sequencing(const Section& section, const tunnel::SessionOptions& opti
                         "write receive_sublayer = \"default\"");
 }
 
-tunnel::SessionOptions read_options(const Section& section) {
-    tunnel::SessionOptions options;
+/// A key that only static sessions have, and have to have.
+void require(const Section& section, std::string_view key) {
+    if (section.has(key)) return;
+    const KeySpec* spec = find_spec("session", key);
+    section.problem(
+        key, "missing",
+        spec->when_missing.empty() ? "write it as in " + spec->written() : std::string(spec->when_missing));
+}
+
+void read_static_options(const Section& section, tunnel::SessionOptions& options) {
+    for (const std::string_view key : {"local_id", "remote_id", "local_cookie", "remote_cookie"})
+        require(section, key);
+    for (const std::string_view key :
+         {"end_id", "cookie_size", "cookie_rotation", "bfd", "bfd_interval", "bfd_multiplier"})
+        if (section.has(key))
+            section.problem(key, "is for sessions that are negotiated",
+                            "remove it, or give the session's tunnel a [tunnel.control]");
     options.local_id = SessionId{section.integer("local_id", 1, 0xffff'ffff).value_or(0)};
     options.remote_id = SessionId{section.integer("remote_id", 1, 0xffff'ffff).value_or(0)};
     options.local_cookie = read_cookie(section, "local_cookie");
     options.remote_cookie = read_cookie(section, "remote_cookie");
-    options.type = section.choice<PseudowireType>("pseudowire", kPseudowires).value_or(options.type);
-    options.receive_sublayer =
-        section.choice<Sublayer>("receive_sublayer", kSublayers).value_or(options.receive_sublayer);
     options.send_sublayer =
         section.choice<Sublayer>("send_sublayer", kSublayers).value_or(options.send_sublayer);
     options.send_sequence = section.boolean("send_sequence").value_or(options.send_sequence);
+}
+
+tunnel::SessionOptions read_options(const Section& section, bool negotiated) {
+    tunnel::SessionOptions options;
+    if (!negotiated) read_static_options(section, options);
+    options.type = section.choice<PseudowireType>("pseudowire", kPseudowires).value_or(options.type);
+    options.receive_sublayer =
+        section.choice<Sublayer>("receive_sublayer", kSublayers).value_or(options.receive_sublayer);
     options.receive_sequencing = section.choice<ReceiveSequencing>("receive_sequencing", kSequencings)
                                      .value_or(options.receive_sequencing);
     if (const auto vlan = section.integer("access_vlan", 1, 4094)) options.access_vlan = VlanId::parse(*vlan);
@@ -159,7 +179,11 @@ SessionConfig read_session(const Section& section, const Names& names) {
     out.bridge = resolve(section, "bridge", names.bridges);
     out.interface = section.has("interface") ? read_interface_name(section, "interface").value_or("")
                                              : interface_for(out.name);
-    out.options = read_options(section);
+    // Of a tunnel that is not known nothing is known: what the session says is looked at as if it were static.
+    const bool negotiated = out.tunnel != kUnknown && names.negotiates[out.tunnel];
+    const bool unknown = out.tunnel == kUnknown && !section.has("local_id");
+    out.options = read_options(section, negotiated || unknown);
+    if (negotiated) out.negotiation = read_negotiation(section, out);
     read_vlans(section, out.admission);
     out.admission.untagged = section.boolean("untagged").value_or(false);
     check_circuit(section, out);

@@ -24,22 +24,25 @@ constexpr std::array kProtections{std::pair<std::string_view, Protection>{"esp",
                                   std::pair<std::string_view, Protection>{"none", Protection::none}};
 constexpr std::uint32_t kMaxId = 0xffff'ffff;
 
-/// An address that was refused stays 0.0.0.0, which no check minds. With IKE the peer may be a name, or come from anywhere:
-/// then the address is left open, and the name is returned.
-std::string read_addresses(const Section& section, tunnel::TunnelOptions& options) {
+/// An address that was refused stays 0.0.0.0, which no check minds. With IKE or a control connection the peer may be a name,
+/// or come from anywhere: then the address is left open. Returns what was written, empty for "any".
+std::string read_addresses(const Section& section, TunnelConfig& tunnel) {
     const auto local = read_unicast_address(section, "local");
     std::string host;
     std::optional<IpAddress> remote;
-    if (section.has("ike")) {
-        const auto found = read_remote_host(section).value_or(Host{});
-        host = found.name;
-        remote = found.address;
+    if (section.has("ike") || section.has("control")) {
+        if (const auto found = read_remote_host(section)) {
+            host = found->name;
+            remote = found->address;
+            tunnel.any_remote = host.empty();
+            if (!remote) tunnel.remote_name = host;
+        }
     } else {
         remote = read_unicast_address(section, "remote");
         if (remote) host = remote->text();
     }
-    if (local) options.local = *local;
-    if (remote) options.remote = *remote;
+    if (local) tunnel.options.local = *local;
+    if (remote) tunnel.options.remote = *remote;
     if (!local || !remote) return host;
     if (local->is_v4() != remote->is_v4())
         section.problem("remote",
@@ -114,7 +117,7 @@ void read_tunnel(const Section& section, const Environment& environment, Draft& 
     out.name = read_label(section, "name").value_or("");
     out.options.encapsulation =
         section.choice<Encapsulation>("encapsulation", kEncapsulations).value_or(Encapsulation::udp);
-    const std::string remote_host = read_addresses(section, out.options);
+    const std::string remote_host = read_addresses(section, out);
     read_ports(section, out.options);
     out.options.local_id = ControlConnectionId{section.integer("local_id", 1, kMaxId).value_or(0)};
     out.options.remote_id = ControlConnectionId{section.integer("remote_id", 1, kMaxId).value_or(0)};
@@ -123,6 +126,7 @@ void read_tunnel(const Section& section, const Environment& environment, Draft& 
     out.options.dscp = section.choice<DscpPolicy>("dscp", kDscpPolicies).value_or(out.options.dscp);
     out.options.ecn = section.choice<EcnMode>("ecn", kEcnModes).value_or(out.options.ecn);
     read_protection(section, remote_host, environment, out, sections);
+    out.control = read_control(section, environment, out, sections);
     draft.configuration.tunnels.push_back(std::move(out));
     draft.tunnels.push_back(std::move(sections));
 }

@@ -88,6 +88,17 @@ ControlKeys::ControlKeys(std::shared_ptr<const ControlDigest> digest, const std:
     }
 }
 
+bool ControlAuth::change_keys(std::shared_ptr<const ControlKeys> keys) {
+    for (std::size_t i = 0; i < keys->size(); ++i) {
+        if (!equal_constant_time(keys->authentication_key(i), keys_->authentication_key(preferred_)))
+            continue;
+        keys_ = std::move(keys);
+        preferred_ = i;
+        return true;
+    }
+    return false;
+}
+
 std::vector<std::uint8_t> ControlAuth::digest(DigestType type, std::size_t secret, Bytes first_nonce,
                                               Bytes second_nonce, Bytes message) const {
     const Bytes key = keys_->authentication_key(secret);
@@ -145,7 +156,9 @@ Result<Verified, AuthFailure> ControlAuth::verify(const ControlPacket& packet) c
         // All secrets are tried, whichever fits: the time says nothing.
         for (std::size_t secret = 0; secret < keys_->size(); ++secret) {
             const auto expected = digest(*type, secret, theirs, ours, outline->message);
-            if (equal_constant_time(expected, received.subspan(1)) && !found) found = Verified{secret, *type};
+            if (!equal_constant_time(expected, received.subspan(1))) continue;
+            if (!found) found = Verified{secret, *type, secret};
+            found->best = std::min(found->best, secret);
         }
     }
     if (!found) return Unexpected(AuthFailure::wrong_digest);

@@ -54,6 +54,7 @@ class ControlKeys {
 struct Verified {
     std::size_t secret = 0;  ///< which of the keys; hidden AVPs were hidden with the same
     DigestType type{};
+    std::size_t best = 0;  ///< first of our secrets that the peer has too
 };
 
 /// Why a message is dropped, silently but counted.
@@ -72,6 +73,9 @@ class ControlAuth {
     /// The secret that the peer was found to have (Verified::secret): its digest goes first, and values are
     /// hidden with it.
     void prefer(std::size_t secret) noexcept { preferred_ = secret; }
+    /// Other secrets from now on, for the same connection. False: the one that the peer was found to have is not among
+    /// them; nothing is changed.
+    [[nodiscard]] bool change_keys(std::shared_ptr<const ControlKeys> keys);
 
     /// A whole message (header, AVPs) with a digest for each secret. `body`: as emit_body() gives it, without
     /// digests. To be done for each transmission, since Nr changes.

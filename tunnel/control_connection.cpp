@@ -188,6 +188,7 @@ void ControlConnection::on_packet(const ControlPacket& packet, const Path& path,
         ++context_.refusals.not_a_peer;
         return;
     }
+    std::size_t next_secret = 0;
     if (auth_) {
         const auto verified = auth_->verify(packet);
         if (!verified) {
@@ -196,6 +197,7 @@ void ControlConnection::on_packet(const ControlPacket& packet, const Path& path,
             return;
         }
         auth_->prefer(verified->secret);
+        next_secret = verified->best;
     }
     if (packet.trailing > 0) quirks_.add(Quirk::trailing_bytes);
     const auto verdict = delivery_.on_message(packet.header.ns, packet.header.nr,
@@ -211,6 +213,8 @@ void ControlConnection::on_packet(const ControlPacket& packet, const Path& path,
         if (state_ == State::closed) return;
         read(*body, now);
     }
+    // Where both ends have both secrets, the connection comes to rest on the one that is to stay.
+    if (auth_) auth_->prefer(next_secret);
 }
 
 void ControlConnection::read(Bytes body, TimePoint now) {
@@ -309,6 +313,11 @@ void ControlConnection::close(const Ending<StopResult>& why, TimePoint now) {
     delivery_.send(body_of(stop));
     state_ = State::closing;
     give_up_at_ = now + full_cycle(options_.retransmission);
+}
+
+void ControlConnection::on_keys_changed(TimePoint now) {
+    if (!auth_ || auth_->change_keys(options_.keys)) return;
+    close({StopResult::general, ErrorCode::none, "its secret is not in use any more"}, now);
 }
 
 void ControlConnection::on_unknown_to_peer(TimePoint now) {

@@ -61,6 +61,8 @@ class ControlConnection {
     void send(const ControlMessage& message);
     /// StopCCN, and what it takes to deliver it. Closed is reported at once.
     void close(const Ending<StopResult>& why, TimePoint now);
+    /// options.keys has changed: goes on if the secret in use is among them, else ends.
+    void on_keys_changed(TimePoint now);
     /// Forgets it without a word to the peer, nor an event.
     void abandon() noexcept { state_ = State::closed; }
     /// Own request stands back behind the peer's: nothing is sent for a while, but an answer is still welcome.

@@ -111,7 +111,7 @@ void ControlEngine::Impl::configure(ControlPlan plan, TimePoint now) {
         if (is_new) {
             peer = std::make_unique<ControlPeer>(context_, std::move(options), limits_);
         } else {
-            peer->become(std::move(options));
+            peer->become(std::move(options), now);
         }
         peer->configure_sessions(std::move(pseudowires[tunnel]), now);
         if (is_new) peer->on_transport(ready_[tunnel], now);

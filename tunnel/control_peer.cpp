@@ -12,18 +12,21 @@ using std::chrono::seconds;
 constexpr Duration kFirstRetry = milliseconds(300);
 /// The peer's request is the one that goes on: ours is made again only if that comes to nothing.
 constexpr Duration kLeaveToPeer = seconds(4);
+/// A peer that may only call is looked up again this often, to know it by its address.
+constexpr Duration kLookUpAgain = seconds(30);
 constexpr Duration kResolveTime = seconds(10);
 /// Requests of one peer that wait for its SCCCN; the oldest gives way.
 constexpr std::size_t kMostHalfOpen = 4;
 /// Ended ones that are kept for their last acknowledgements.
 constexpr std::size_t kMostEnded = 8;
 
-bool same_keys(const std::shared_ptr<const ControlKeys>& a, const std::shared_ptr<const ControlKeys>& b) {
-    if (a == b) return true;
-    if (!a || !b || a->size() != b->size()) return false;
+bool have_key_in_common(const std::shared_ptr<const ControlKeys>& a,
+                        const std::shared_ptr<const ControlKeys>& b) {
+    if (!a || !b) return !a && !b;
     for (std::size_t i = 0; i < a->size(); ++i)
-        if (!equal_constant_time(a->authentication_key(i), b->authentication_key(i))) return false;
-    return true;
+        for (std::size_t j = 0; j < b->size(); ++j)
+            if (equal_constant_time(a->authentication_key(i), b->authentication_key(j))) return true;
+    return false;
 }
 
 }  // namespace
@@ -43,13 +46,15 @@ bool ControlPeer::can_become(const ConnectionOptions& o) const {
            o.local == mine.local && o.local_port == mine.local_port && o.remote == mine.remote &&
            o.remote_name == mine.remote_name && o.remote_port == mine.remote_port && o.role == mine.role &&
            o.is_protected == mine.is_protected && o.peer_identity == mine.peer_identity &&
-           o.peer_host_name == mine.peer_host_name && same_keys(o.keys, mine.keys) &&
+           o.peer_host_name == mine.peer_host_name && have_key_in_common(o.keys, mine.keys) &&
            o.digest == mine.digest && o.hide_avps == mine.hide_avps &&
            o.receive_window == mine.receive_window;
 }
 
-void ControlPeer::become(ConnectionOptions options) {
+void ControlPeer::become(ConnectionOptions options, TimePoint now) {
     *options_ = std::move(options);
+    for (const auto& connection : connections_) connection->on_keys_changed(now);
+    run(now);
 }
 
 void ControlPeer::configure_sessions(std::vector<PseudowireOptions> pseudowires, TimePoint now) {
@@ -292,8 +297,8 @@ void ControlPeer::clean_up() {
 // --------------------------------------------------------------------------------------------------------- trying
 
 void ControlPeer::try_later(Duration wait, TimePoint now) {
-    const bool may = options_->role != ConnectionRole::responder && !options_->any_remote() && !shut_down_;
-    if (!may || current_ != nullptr) return;
+    const bool only_answers = options_->role == ConnectionRole::responder && options_->remote_name.empty();
+    if (only_answers || options_->any_remote() || shut_down_ || current_ != nullptr) return;
     try_at_ = now + wait;
 }
 
@@ -329,6 +334,7 @@ void ControlPeer::on_resolved(const std::vector<IpAddress>& addresses, TimePoint
         return try_later(context_.back_off(++failures_, kFirstRetry, options_->reconnect_cap), now);
     }
     try_at_.reset();
+    if (options_->role == ConnectionRole::responder) return try_later(kLookUpAgain, now);
     request(addresses_[next_address_++ % addresses_.size()], now);
 }
 

@@ -19,9 +19,10 @@ class ControlPeer {
   public:
     ControlPeer(ControlContext& context, ConnectionOptions options, const ControlLimits& limits);
 
-    /// False: the difference asks for another peer object (addresses, authentication, role).
+    /// False: the difference asks for another peer object (addresses, role, whether there is a secret). Secrets may change
+    /// one at a time: a connection whose secret stays goes on.
     [[nodiscard]] bool can_become(const ConnectionOptions& options) const;
-    void become(ConnectionOptions options);
+    void become(ConnectionOptions options, TimePoint now);
     void configure_sessions(std::vector<PseudowireOptions> pseudowires, TimePoint now);
 
     /// A message with one of our Control Connection IDs, that came the way that options() demand.

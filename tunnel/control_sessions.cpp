@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "tunnel/control_session_words.h"
+#include "tunnel/vccv.h"
 
 namespace isthmus::tunnel {
 
@@ -407,6 +408,7 @@ NegotiatedSession ControlSessions::negotiated(const Pseudowire& pseudowire, cons
     out.peer_mtu = session.peer.mtu.value_or(0);
     out.vccv = common(pseudowire.options.vccv, session.peer.vccv);
     out.channel = common(pseudowire.options.channel, session.peer.channel);
+    out.options.channel = channel_usable(out.options, out.vccv, out.channel);
     return out;
 }
 

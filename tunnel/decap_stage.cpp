@@ -3,6 +3,7 @@
 #include "base/ethernet.h"
 #include "tunnel/pseudowire_frame.h"
 #include "tunnel/qos.h"
+#include "tunnel/vccv.h"
 
 namespace isthmus::tunnel {
 
@@ -48,7 +49,7 @@ DropReason DecapStage::decapsulate(PacketBuffer& packet) noexcept {
     packet.meta.tunnel = session->tunnel->index;
     packet.meta.session = session->index;
     const std::size_t message_size = packet.size();
-    if (const auto wrong = strip_header(packet, *session); wrong != DropReason::none) return wrong;
+    if (const auto end = strip_header(packet, *session)) return *end;
     if (!session->up) return DropReason::session_down;
     if (packet.size() < kEthernetHeaderSize) return DropReason::l2tp_no_frame;
     if (!apply_outer_ecn(packet.data(), packet.meta.traffic_class)) return DropReason::ecn_congestion;
@@ -96,7 +97,7 @@ DropReason DecapStage::check_peer(const PacketMeta& meta, Encapsulation encapsul
     return tunnel.is_protected ? DropReason::clear_packet_refused : DropReason::none;
 }
 
-DropReason DecapStage::strip_header(PacketBuffer& packet, const SessionRow& session) noexcept {
+std::optional<DropReason> DecapStage::strip_header(PacketBuffer& packet, const SessionRow& session) noexcept {
     const std::size_t front = front_size(session.tunnel->encapsulation);
     const std::size_t sublayer = session.receive_sublayer == Sublayer::standard ? kSublayerSize : 0;
     const std::size_t size = front + session.cookie_size + sublayer;
@@ -107,13 +108,42 @@ DropReason DecapStage::strip_header(PacketBuffer& packet, const SessionRow& sess
     const std::uint64_t cookie = load_cookie(message.data() + front, session.cookie_size);
     const std::uint64_t difference = cookie ^ session.cookie;
     const std::uint64_t other_difference = cookie ^ session.other_cookie;
-    if (((difference == 0) | (other_difference == 0)) == 0) return DropReason::l2tp_bad_cookie;
+    if (((difference == 0) | (other_difference == 0)) == 0) return bad_cookie(packet, session, cookie);
 
     if (sublayer != 0) {
-        const auto wrong = check_sequence(session, load_be32(message.data() + size - kSublayerSize));
+        const std::uint32_t word = load_be32(message.data() + size - kSublayerSize);
+        if ((word & kChannelBit) != 0 && session.channel) {
+            return punt_channel(packet, session, size - kSublayerSize);
+        }
+        const auto wrong = check_sequence(session, word);
         if (wrong != DropReason::none) return wrong;
     }
     packet.trim_front(size);
+    return std::nullopt;
+}
+
+DropReason DecapStage::bad_cookie(PacketBuffer& packet, const SessionRow& session,
+                                  std::uint64_t cookie) noexcept {
+    if (!session.channel || session.receive_sublayer != Sublayer::none || session.cookie_size == 0)
+        return DropReason::l2tp_bad_cookie;
+    const std::uint64_t all = session.cookie_size == 8 ? ~std::uint64_t{0} : std::uint64_t{0xffff'ffff};
+    const std::uint64_t difference = cookie ^ session.cookie ^ all;
+    const std::uint64_t other_difference = cookie ^ session.other_cookie ^ all;
+    if (((difference == 0) | (other_difference == 0)) == 0) return DropReason::l2tp_bad_cookie;
+    return punt_channel(packet, session, front_size(session.tunnel->encapsulation) + session.cookie_size);
+}
+
+DropReason DecapStage::punt_channel(PacketBuffer& packet, const SessionRow& session,
+                                    std::size_t header) noexcept {
+    const std::size_t message_size = packet.size();
+    packet.trim_front(header);
+    const Bytes message = std::as_const(packet).data();
+    if (!ChannelMessage::parse(message)) return DropReason::l2tp_bad_channel;
+    const Path path = packet.meta.path != nullptr ? *packet.meta.path : Path{};
+    if (!rings_.offer(PuntClass::channel, session.tunnel->index, session.index, path, message))
+        return DropReason::punt_overflow;
+    if (session.tunnel->in != nullptr) session.tunnel->in->passed(message_size);
+    packet = PacketBuffer();
     return DropReason::none;
 }
 

@@ -15,7 +15,9 @@ namespace isthmus::tunnel {
 /// either meta.tunnel, set by the ESP stage to the tunnel whose SA vouches for the packet, or none and
 /// meta.path. Out: frames with meta.session and meta.tunnel; meta.traffic_class stays the outer header's.
 /// Control messages are offered to the rings as they are (over IP with their leading zero word), class
-/// l2tp_control; their path has the ports of the L2TP packet, inside ESP too. Drops: all l2tp_* reasons, clear_packet_refused, inner_protocol, session_down,
+/// l2tp_control; their path has the ports of the L2TP packet, inside ESP too. Messages of a session's channel
+/// (tunnel/vccv.h) are offered from their word on, class channel, also while the session is down. Drops: all l2tp_*
+/// reasons, clear_packet_refused, inner_protocol, session_down,
 /// malformed_frame, ecn_congestion, punt_overflow. meta.session is set on drops too as soon as the session is
 /// known to be this peer's.
 class DecapStage final : public Stage {
@@ -39,7 +41,14 @@ class DecapStage final : public Stage {
     [[nodiscard]] DropReason punt(PacketBuffer& packet, Encapsulation encapsulation) noexcept;
     [[nodiscard]] DropReason check_peer(const PacketMeta& meta, Encapsulation encapsulation,
                                         const TunnelRow& tunnel) noexcept;
-    [[nodiscard]] DropReason strip_header(PacketBuffer& packet, const SessionRow& session) noexcept;
+    /// nullopt: a frame is left. Else the packet's end: a reason to drop it, or none where it was a message of the channel.
+    [[nodiscard]] std::optional<DropReason> strip_header(PacketBuffer& packet,
+                                                         const SessionRow& session) noexcept;
+    [[nodiscard]] DropReason bad_cookie(PacketBuffer& packet, const SessionRow& session,
+                                        std::uint64_t cookie) noexcept;
+    /// `header`: bytes in front of the channel word.
+    [[nodiscard]] DropReason punt_channel(PacketBuffer& packet, const SessionRow& session,
+                                          std::size_t header) noexcept;
     [[nodiscard]] DropReason check_sequence(const SessionRow& session, std::uint32_t sublayer) noexcept;
     [[nodiscard]] const TunnelRow* clear_tunnel(const PacketMeta& meta,
                                                 Encapsulation encapsulation) const noexcept;

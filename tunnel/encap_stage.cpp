@@ -23,6 +23,7 @@ void EncapStage::process(PacketBatch& batch, TimePoint) noexcept {
 DropReason EncapStage::encapsulate(PacketBuffer& packet) noexcept {
     const PacketMeta& meta = packet.meta;
     if (meta.control && meta.session == kNoSession && meta.next_header != 0) return DropReason::none;
+    if (meta.control && meta.channel) return encapsulate_channel(packet);
     const SessionRow* session = table_->by_index(packet.meta.session);
     if (session == nullptr || !session->up) return DropReason::session_down;
     const TunnelRow& tunnel = *session->tunnel;
@@ -39,6 +40,19 @@ DropReason EncapStage::encapsulate(PacketBuffer& packet) noexcept {
     if (session->out != nullptr) session->out->passed(packet.size());
     put_header(packet, *session);
     packet.meta.next_header = tunnel.encapsulation == Encapsulation::udp ? kIpProtocolUdp : kIpProtocolL2tp;
+    if (tunnel.out != nullptr) tunnel.out->passed(packet.size());
+    return DropReason::none;
+}
+
+DropReason EncapStage::encapsulate_channel(PacketBuffer& packet) const noexcept {
+    const SessionRow* session = table_->by_index(packet.meta.session);
+    if (session == nullptr || !session->channel) return DropReason::session_down;
+    if (packet.size() > session->max_frame) return DropReason::exceeds_path_mtu;
+    const TunnelRow& tunnel = *session->tunnel;
+    packet.meta.tunnel = tunnel.index;
+    packet.meta.traffic_class = tunnel.control_traffic_class;
+    packet.meta.next_header = tunnel.encapsulation == Encapsulation::udp ? kIpProtocolUdp : kIpProtocolL2tp;
+    session->channel_header.copy_to(packet.prepend(session->channel_header.size()).data());
     if (tunnel.out != nullptr) tunnel.out->passed(packet.size());
     return DropReason::none;
 }

@@ -10,9 +10,11 @@
 
 namespace isthmus::tunnel {
 
-/// In: frames with meta.session. Out: L2TPv3 messages with meta.tunnel, meta.next_header (17: a UDP header is
-/// still to come; 115) and meta.traffic_class. Control messages (meta.control, no session, and all that comes
-/// out of here set already) pass as they are. Control traffic moves to the front of the batch. Drops: session_down, malformed_frame, vlan_not_allowed, untagged_not_allowed, l2tp_missing_tag,
+/// In: frames with meta.session; with meta.channel, messages of the session's channel (tunnel/vccv.h), which pass also
+/// while the session is down. Out: L2TPv3 messages with meta.tunnel, meta.next_header (17: a UDP header is still to
+/// come; 115) and meta.traffic_class. Control messages (meta.control, no session, and all that comes out of here set
+/// already) pass as they are. Control traffic moves to the front of the batch. Drops: session_down, malformed_frame,
+/// vlan_not_allowed, untagged_not_allowed, l2tp_missing_tag,
 /// exceeds_path_mtu.
 class EncapStage final : public Stage {
   public:
@@ -27,6 +29,7 @@ class EncapStage final : public Stage {
 
   private:
     [[nodiscard]] DropReason encapsulate(PacketBuffer& packet) noexcept;
+    [[nodiscard]] DropReason encapsulate_channel(PacketBuffer& packet) const noexcept;
     void put_header(PacketBuffer& packet, const SessionRow& session) noexcept;
 
     std::shared_ptr<const SessionTable> table_;

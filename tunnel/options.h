@@ -46,6 +46,8 @@ struct SessionOptions {
     /// One-VLAN session: on our side frames carry this 802.1Q tag. On the wire they carry none (ethernet) or
     /// one whose VID each receiver replaces by its own (ethernet_vlan).
     std::optional<VlanId> access_vlan;
+    /// Whether the channel of tunnel/vccv.h is used, both ways. In a direction without sublayer it needs a cookie.
+    bool channel = false;
     friend bool operator==(const SessionOptions&, const SessionOptions&) = default;
 };
 

@@ -4,6 +4,8 @@
 #include <bit>
 #include <utility>
 
+#include "tunnel/vccv.h"
+
 namespace isthmus::tunnel {
 
 namespace {
@@ -30,6 +32,10 @@ std::optional<std::string> complaint(const SessionEntry& entry) {
         return name_of(entry) + ": sending sequence numbers needs the default sublayer";
     if (o.receive_sequencing != ReceiveSequencing::ignore && o.receive_sublayer == Sublayer::none)
         return name_of(entry) + ": checking sequence numbers needs the default sublayer";
+    const bool no_way_out = o.send_sublayer == Sublayer::none && o.remote_cookie.size == 0;
+    const bool no_way_in = o.receive_sublayer == Sublayer::none && o.local_cookie.size == 0;
+    if (o.channel && (no_way_out || no_way_in))
+        return name_of(entry) + ": the channel needs the default sublayer or a cookie, in each direction";
     return std::nullopt;
 }
 
@@ -67,6 +73,10 @@ SessionRow row_of(const SessionEntry& entry, const TunnelRow& tunnel) {
     row.type = o.type;
     row.access_vlan = o.access_vlan;
     row.header = HeaderTemplate(tunnel.encapsulation, header);
+    row.channel = o.channel;
+    header.sublayer.reset();
+    if (o.send_sublayer == Sublayer::none) header.cookie = inverted(o.remote_cookie);
+    row.channel_header = HeaderTemplate(tunnel.encapsulation, header);
     row.send_sequence = o.send_sequence;
     row.max_frame = entry.max_frame;
     row.out = entry.out;

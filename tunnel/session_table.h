@@ -71,8 +71,10 @@ struct SessionRow {
     bool up = true;
     PseudowireType type{};
     std::optional<VlanId> access_vlan;
+    bool channel = false;
     // towards the peer
     HeaderTemplate header;
+    HeaderTemplate channel_header;  ///< in front of a message of the channel, which has its word already
     bool send_sequence = false;
     std::size_t max_frame = 0;
     TrafficCounters* out = nullptr;
@@ -91,7 +93,8 @@ class SessionTable {
     static constexpr std::size_t kMaxSessions = 65536;
 
     /// Errors, as a sentence: an index or a local Session ID used twice or 0, a tunnel that is not there, a
-    /// cookie of a size other than 0, 4 or 8, sequencing without the sublayer that carries it.
+    /// cookie of a size other than 0, 4 or 8, sequencing without the sublayer that carries it, a channel with neither
+    /// sublayer nor cookie.
     [[nodiscard]] static Result<std::shared_ptr<const SessionTable>, std::string> build(
         const std::vector<TunnelEntry>& tunnels, const std::vector<SessionEntry>& sessions);
 

@@ -22,6 +22,10 @@ class Command {
 
 /// Each adds itself to `app`. One file each: cli/NAME_command.cpp.
 [[nodiscard]] std::unique_ptr<Command> make_status_command(CLI::App& app);
+[[nodiscard]] std::unique_ptr<Command> make_tunnels_command(CLI::App& app);
+[[nodiscard]] std::unique_ptr<Command> make_sessions_command(CLI::App& app);
+[[nodiscard]] std::unique_ptr<Command> make_trace_command(CLI::App& app);
+[[nodiscard]] std::unique_ptr<Command> make_ping_command(CLI::App& app);
 [[nodiscard]] std::unique_ptr<Command> make_reload_command(CLI::App& app);
 [[nodiscard]] std::unique_ptr<Command> make_sa_command(CLI::App& app);
 [[nodiscard]] std::unique_ptr<Command> make_ike_command(CLI::App& app);

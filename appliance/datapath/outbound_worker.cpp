@@ -248,6 +248,7 @@ void OutboundWorker::send_injected(InjectClass c, const InjectMessage& message, 
     packet->meta.tunnel = message.tunnel;
     packet->meta.session = message.session;
     packet->meta.control = true;
+    packet->meta.channel = c == InjectClass::liveness;
     if (is_message) {
         packet->meta.session = kNoSession;
         packet->meta.next_header = current_->tunnels[tunnel].l2tp_next_header;

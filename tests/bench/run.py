@@ -6,6 +6,7 @@ Groups:
   speed   ours against kernel VXLAN and, with --peers, OpenVPN, fastd, tinc and SoftEther; hosts of MTU 1380 that fit all of them
   scale   packets per second and memory as sessions, tunnels, VLANs and MAC addresses grow
   profile where our CPU time goes: shares, system calls per GB, a flame graph
+  l2tp    the control plane alone: 10,000 sessions on one and on 1,000 control connections
   smoke   a second of each: does the harness work (nothing is asserted about speed)
 Entries of one round are visited one after the other, each in a fresh lab, so that drift of the machine falls on all alike.
 docs/performance.md has the method. Raw results and Markdown stay in build/bench/.
@@ -22,6 +23,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 import entries                                  # noqa: E402
 import flame                                    # noqa: E402
+import l2tp                                     # noqa: E402
 import scale                                    # noqa: E402
 from lab import PROFILES, Lab, LabFailed        # noqa: E402
 from measure import Visit                       # noqa: E402
@@ -164,7 +166,13 @@ def group_profile(group, profile, options):
     return lines, f"## {group}\n\n" + text
 
 
-GROUPS = {"base": group_base, "speed": group_speed, "scale": group_scale, "profile": group_profile, "smoke": group_smoke}
+def group_l2tp(group, profile, options):
+    lines = l2tp.run(group, profile, os.environ.get("ISTHMUS_BUILD", str(ROOT / "build" / "release")), log)
+    return lines, f"## {group}\n\n" + l2tp.markdown(lines)
+
+
+GROUPS = {"base": group_base, "speed": group_speed, "scale": group_scale, "profile": group_profile, "l2tp": group_l2tp,
+          "smoke": group_smoke}
 
 
 def install(packages):

@@ -47,7 +47,7 @@ TEST_CASE("an unknown key is told with the nearest known one") {
           "c.toml:7: bridge.path_mtu: unknown key; it belongs in [[tunnel]]");
     CHECK(problem_with("name = \"dc-gw\"", "zzzzzzzz = 1") ==
           "c.toml:3: gateway.zzzzzzzz: unknown key; keys in [gateway] are name, state_dir, control_socket, "
-          "log_level, log_target and allow_key_log");
+          "log_level, log_target, allow_key_log and router_id");
 }
 
 TEST_CASE("a missing key is told with what to write") {
@@ -113,19 +113,21 @@ TEST_CASE("all problems come at once, in the order of their lines") {
     text = replaced(text, "\"192.0.2.2\"", "\"192.0.2.300\"");
     text = replaced(text, "0xc0000001", "255");
     text = replaced(text, "\"10,20-29\"", "\"4095\"");
-    CHECK(problems_of(text + "nonsense = 1\n") ==
-          Texts{"c.toml:6: bridge.name: \"a-bridge-of-sixteen\" has 19 characters; Linux interface names "
-                "have at most 15",
-                "c.toml:12: tunnel.remote: \"192.0.2.300\" is no IP address; write a plain IPv4 or IPv6 "
-                "address, as in \"192.0.2.1\" or \"2001:db8::1\"",
-                "c.toml:16: tunnel.esp.out.spi: 255 is out of range; it goes from 256 to 4294967295",
-                "c.toml:22: session.bridge: there is no bridge \"br-dc\"; there is a-bridge-of-sixteen",
-                "c.toml:27: session.vlans: VLAN 4095 does not exist; VLANs go from 1 to 4094",
-                "c.toml:28: session.nonsense: unknown key; keys in [[session]] are name, tunnel, bridge, "
-                "interface, pseudowire, local_id, remote_id, local_cookie, remote_cookie, receive_sublayer, "
-                "send_sublayer, send_sequence, receive_sequencing, vlans, untagged, access_vlan, "
-                "bpdu, root_guard, topology_changes, link_local, probes, observe, mac_limit, "
-                "mac_limit_session, dual_gateway, gateways, keep_dhcp, storm, split_horizon and redundancy"});
+    CHECK(
+        problems_of(text + "nonsense = 1\n") ==
+        Texts{"c.toml:6: bridge.name: \"a-bridge-of-sixteen\" has 19 characters; Linux interface names "
+              "have at most 15",
+              "c.toml:12: tunnel.remote: \"192.0.2.300\" is no IP address; write a plain IPv4 or IPv6 "
+              "address, as in \"192.0.2.1\" or \"2001:db8::1\"",
+              "c.toml:16: tunnel.esp.out.spi: 255 is out of range; it goes from 256 to 4294967295",
+              "c.toml:22: session.bridge: there is no bridge \"br-dc\"; there is a-bridge-of-sixteen",
+              "c.toml:27: session.vlans: VLAN 4095 does not exist; VLANs go from 1 to 4094",
+              "c.toml:28: session.nonsense: unknown key; keys in [[session]] are name, tunnel, bridge, "
+              "interface, pseudowire, local_id, remote_id, local_cookie, remote_cookie, receive_sublayer, "
+              "send_sublayer, send_sequence, receive_sequencing, end_id, cookie_size, cookie_rotation, bfd, "
+              "bfd_interval, bfd_multiplier, vlans, untagged, access_vlan, "
+              "bpdu, root_guard, topology_changes, link_local, probes, observe, mac_limit, "
+              "mac_limit_session, dual_gateway, gateways, keep_dhcp, storm, split_horizon and redundancy"});
 }
 
 TEST_CASE("the gateway's paths, level and target have one form") {

@@ -193,6 +193,43 @@ TEST_CASE("secrets are changed without an interruption: both are accepted for a 
     CHECK(pair.run_until_converged(8s));
 }
 
+TEST_CASE("secrets change one after the other by reloads, and no session notices") {
+    Pair pair(5);
+    for (auto* gateway : {&pair.a, &pair.b}) {
+        gateway->plan.connections[0].keys = keys({"old"});
+        gateway->plan.connections[0].hide_avps = true;
+    }
+    pair.start();
+    REQUIRE(pair.run_until_converged(5s));
+    for (const std::vector<std::string>& step : {std::vector<std::string>{"new", "old"}, {"new"}}) {
+        for (auto* gateway : {&pair.a, &pair.b}) {
+            gateway->plan.connections[0].keys = keys(step);
+            pair.reconfigure(*gateway);
+            pair.net.run_for(30s);
+            CHECK(pair.converged());
+            pair.a.engine->rotate_cookies(kFirst, pair.net.now);
+            pair.net.drain();
+            pair.net.run_for(30s);
+            CHECK(pair.converged());
+        }
+    }
+    CHECK(pair.a.downs + pair.b.downs == 0);
+    CHECK(pair.a.engine->snapshot(pair.net.now).sessions.at(0).rotations == 4);
+    CHECK(pair.a.engine->snapshot(pair.net.now).refusals.bad_digest == 0);
+}
+
+TEST_CASE("a secret that is in use no more ends its connection") {
+    Pair pair(5);
+    for (auto* gateway : {&pair.a, &pair.b}) gateway->plan.connections[0].keys = keys({"one", "two"});
+    pair.start();
+    REQUIRE(pair.run_until_converged(5s));
+    for (auto* gateway : {&pair.a, &pair.b}) {
+        gateway->plan.connections[0].keys = keys({"two"});
+        pair.reconfigure(*gateway);
+    }
+    CHECK(pair.run_until_converged(10s));
+}
+
 // -------------------------------------------------------------------------------------------------------- refusals
 
 TEST_CASE("a pseudowire that only one end has is named on both, with those that there are") {
@@ -340,6 +377,15 @@ TEST_CASE("a peer by name is looked up before each try, one address after the ot
     CHECK(said(pair.a, "b.example has no IPv4 address"));
     pair.a.resolves_to = {*IpAddress::parse("2001:db8::1"), *IpAddress::parse("192.0.2.99"), pair.b.address};
     CHECK(pair.run_until_converged(30s));
+}
+
+TEST_CASE("a peer by name that may only call is known by its address") {
+    Pair pair(5, 1, ConnectionRole::initiator, ConnectionRole::responder);
+    pair.b.plan.connections[0].remote.reset();
+    pair.b.plan.connections[0].remote_name = "a.example";
+    pair.b.resolves_to = {pair.a.address};
+    pair.start();
+    CHECK(pair.run_until_converged(10s));
 }
 
 // ------------------------------------------------------------------------------------------------ circuit, cookies
