@@ -9,6 +9,7 @@
 #include "appliance/judge.h"
 #include "appliance/reload.h"
 #include "appliance/status_report.h"
+#include "appliance/storm_control.h"
 #include "appliance/view_builder.h"
 #include "crypto/io/choose_provider.h"
 
@@ -141,7 +142,11 @@ Result<void, std::string> Gateway::open_control() {
 }
 
 /// Each control plane is one line here.
-void Gateway::make_control_planes() {}
+void Gateway::make_control_planes() {
+    using stp_guard::Direction;
+    planes_.push_back(std::make_unique<StormControl>(*services_, workers_->frames(Direction::to_tunnel),
+                                                     workers_->frames(Direction::from_tunnel)));
+}
 
 void Gateway::add_commands() {
     commands_.on("status", "tunnels, SAs, sessions, bridges: state, counters, drops by name",

@@ -105,11 +105,11 @@ struct TunnelConfig {
     std::string name;
     tunnel::TunnelOptions options;
     std::optional<std::uint32_t>
-        path_mtu;                  ///< bytes; else the MTU of the interface that holds the local address
+        path_mtu;                       ///< bytes; else the MTU of the interface that holds the local address
     std::optional<std::uint64_t> rate;  ///< bits a second, for limits in percent
-    std::optional<EspConfig> esp;  ///< manual keys
-    std::optional<IkeConfig> ike;  ///< keys by IKEv2; neither: in the clear, asked for by name
-    Line line;                     ///< of its [[tunnel]]
+    std::optional<EspConfig> esp;       ///< manual keys
+    std::optional<IkeConfig> ike;       ///< keys by IKEv2; neither: in the clear, asked for by name
+    Line line;                          ///< of its [[tunnel]]
 
     /// False only if asked for by name. While true, nothing of the tunnel is sent or taken without ESP.
     [[nodiscard]] bool is_protected() const noexcept { return esp || ike; }
