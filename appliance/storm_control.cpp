@@ -21,6 +21,8 @@ constexpr std::size_t kMostEvents = 200;
 constexpr std::size_t kMostShown = 200;
 constexpr std::uint64_t kResolutionInKernel = 20'000;
 constexpr std::uint64_t kLeastInKernel = 1'000;
+/// Beside the guard's own table, which has what it blocks: neither replaces the other.
+constexpr const char* kTable = "isthmus_storms";
 
 stp_guard::PortId port_of(const SessionControl& session) {
     return stp_guard::PortId{raw(session.index())};
@@ -105,11 +107,63 @@ void StormControl::configure(const config::Configuration& configuration) {
         if (services_.sessions.find(session) == nullptr) watch_.forget(stp_guard::PortId{raw(session)});
     for (const SessionControl& session : services_.sessions) known_.push_back(session.index());
     sample_.arm(boot_now() + kPeriod);
+    in_kernel_ = configuration.guard.enabled && configuration.guard.nftables;
+    apply_rules();
 }
 
 void StormControl::stop() {
     sample_.arm(std::nullopt);
     captures_.finish();
+    if (!nft_ || applied_.empty()) return;
+    if (const auto removed = nft_->remove(kTable); !removed)
+        services_.log->error("guard: {}", removed.error().text());
+    applied_.clear();
+}
+
+bridge::GuardRules StormControl::wanted_rules() const {
+    bridge::GuardRules rules;
+    rules.table = kTable;
+    for (const SessionControl& session : services_.sessions) {
+        // Who observes wants to see the storm.
+        if (!session.tap() || session.tap_is_gone() || session.config().admission.observe) continue;
+        bridge::DeviceRules device;
+        device.device = session.config().interface;
+        device.limits = kernel_limits(session.config().admission.storm);
+        if (device.limits != bridge::FloodLimits{}) rules.devices.push_back(std::move(device));
+    }
+    return rules;
+}
+
+void StormControl::apply_rules() {
+    const bridge::GuardRules rules = in_kernel_ ? wanted_rules() : bridge::GuardRules{kTable, {}};
+    std::string key;
+    for (const SessionControl& session : services_.sessions)
+        if (session.tap()) key += std::to_string(raw(session.tap()->index())) + ' ';
+    for (const auto& device : rules.devices) {
+        key += device.device;
+        for (const auto& limit :
+             {device.limits.resolution_per_source, device.limits.resolution, device.limits.broadcast,
+              device.limits.local_multicast, device.limits.multicast})
+            key += ' ' + std::to_string(limit ? limit->per_second : 0) + '/' +
+                   std::to_string(limit ? limit->burst : 0);
+    }
+    if (rules.devices.empty()) key.clear();
+    if (key == applied_) return;
+    if (!nft_) {
+        auto opened = bridge::NftSocket::open();
+        if (opened) nft_ = std::move(*opened);
+        if (!opened) return note_problem(opened.error().text());
+    }
+    const auto done = rules.devices.empty() ? nft_->remove(kTable) : nft_->apply(rules);
+    if (!done) return note_problem(done.error().text());
+    applied_ = std::move(key);
+    nft_problem_.clear();
+}
+
+void StormControl::note_problem(std::string sentence) {
+    if (sentence == nft_problem_) return;
+    services_.log->warn("guard: {}: a storm may fill the queues of the sessions' interfaces", sentence);
+    nft_problem_ = std::move(sentence);
 }
 
 void StormControl::on_evidence(SessionIndex session, std::uint16_t vid) {

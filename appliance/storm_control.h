@@ -5,12 +5,15 @@
 #include <functional>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "appliance/control_plane.h"
 #include "appliance/deadline.h"
 #include "appliance/guard_captures.h"
 #include "bridge/guard_rules.h"
+#include "bridge/io/nft_socket.h"
 #include "stp-guard/storm_watch.h"
 
 namespace isthmus::appliance {
@@ -31,6 +34,7 @@ class StormControl final : public ControlPlane {
 
     [[nodiscard]] std::string_view name() const noexcept override { return "storms"; }
     void configure(const config::Configuration& configuration) override;
+    void on_kernel_change() override { apply_rules(); }
     void on_storm(OnStorm handler) { on_storm_ = std::move(handler); }
     /// For other events of the guard too.
     [[nodiscard]] GuardCaptures& captures() noexcept { return captures_; }
@@ -54,6 +58,10 @@ class StormControl final : public ControlPlane {
     void on_event(const stp_guard::StormEvent& event, TimePoint now);
     [[nodiscard]] std::string sentence_of(const stp_guard::StormEvent& event,
                                           const SessionControl& session) const;
+    /// Limits at the sessions' interfaces, in the kernel, if they are not there as they should be.
+    void apply_rules();
+    void note_problem(std::string sentence);
+    [[nodiscard]] bridge::GuardRules wanted_rules() const;
     [[nodiscard]] nlohmann::json session_status(const SessionControl& session) const;
 
     ControlServices& services_;
@@ -63,6 +71,10 @@ class StormControl final : public ControlPlane {
     std::vector<SessionIndex> known_;
     std::deque<Event> events_;
     Deadline sample_;
+    bool in_kernel_ = true;                 ///< asked for
+    std::optional<bridge::NftSocket> nft_;  ///< once it was needed
+    std::string applied_;                   ///< what the kernel has, and the interfaces that it is for
+    std::string nft_problem_;               ///< as last told
 };
 
 }  // namespace isthmus::appliance

@@ -177,8 +177,8 @@ def honest_arp_beside_one_flooder():
 
 
 def made_up():
-    source = host(int.from_bytes(os.urandom(2), "big") | 0x8000)
-    return [arp(source)]
+    """Another source for each frame. One that comes again and again is known, and has its share."""
+    return [arp("02:" + os.urandom(5).hex(":"))]
 
 
 @case
