@@ -12,6 +12,7 @@
 #include "appliance/liveness_plane.h"
 #include "appliance/reload.h"
 #include "appliance/status_report.h"
+#include "appliance/storm_control.h"
 #include "appliance/view_builder.h"
 #include "crypto/io/choose_provider.h"
 
@@ -156,6 +157,9 @@ void Gateway::make_control_planes() {
         *services_, [watch = liveness.get()](SessionIndex session) { return watch->status_of(session); });
     planes_.push_back(std::move(liveness));
     planes_.push_back(std::move(l2tp));
+    using stp_guard::Direction;
+    planes_.push_back(std::make_unique<StormControl>(*services_, workers_->frames(Direction::to_tunnel),
+                                                     workers_->frames(Direction::from_tunnel)));
 }
 
 void Gateway::add_commands() {

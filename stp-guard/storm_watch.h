@@ -56,6 +56,7 @@ class StormWatch {
   public:
     explicit StormWatch(StormWatchOptions options = {}) : options_(options) {}
 
+    void set_options(StormWatchOptions options) noexcept { options_ = options; }
     /// Once a second for everything that the meters call active. `totals` may go back to 0 (a new meter).
     void on_sample(const StormKey& key, const StormLimit& limit, const StormTotals& totals, TimePoint now);
     /// A probe came back or MACs flap in that VLAN: what may turn a storm into a suspension.

@@ -149,6 +149,8 @@ remote_id = {SESSION[other(site)] + number:#x}
 local_cookie = "{COOKIE[site]}"
 remote_cookie = "{COOKIE[other(site)]}"
 storm = {{ every = "none", per_source = "none" }}
+mac_limit = 0
+mac_limit_session = 0
 {vlans}
 '''
 

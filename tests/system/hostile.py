@@ -180,7 +180,7 @@ def into_protocol_115():
 def inside_l2tp():
     """Hostile captures as frames in well-formed L2TPv3: each one accounted for"""
     with Lab("hostile") as lab:
-        site = OneSite(lab, clear_config(storm=FLOOD))
+        site = OneSite(lab, clear_config(storm=FLOOD, mac_limit=0, mac_limit_session=0))
         site.start()
         peer, account = site.peer_socket(1701), Account(site)
 
@@ -199,7 +199,7 @@ def inside_l2tp():
 def into_the_lan_port():
     """Hostile captures as frames into the LAN port: each frame that the bridge hands over is accounted for"""
     with Lab("hostile") as lab:
-        site = OneSite(lab, clear_config(storm=FLOOD))
+        site = OneSite(lab, clear_config(storm=FLOOD, mac_limit=0, mac_limit_session=0))
         site.start()
         sink = site.peer_socket(1701)  # so that no ICMP error comes back
         out, account = FrameSocket(site.lan, "eth0", receive=False), Account(site)

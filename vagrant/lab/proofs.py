@@ -12,7 +12,7 @@ from wire import (BROADCAST, TEST_TYPE, Capture, FrameSocket, Watch, ethernet, l
 FRAMES = 10              # of each kind that is sent one by one
 TCP_FLOOR = 50           # Mbit/s: far below what any machine reaches, far above a stalled path
 UDP_RATE = 50            # Mbit/s offered
-FLOOD_LIMIT = 2000       # packets per second and burst: as in the lab's configurations
+FLOOD_LIMIT = 500  # broadcast frames a second of one VLAN: the default of storm control
 RESTART_LIMIT = 5.0      # seconds
 
 

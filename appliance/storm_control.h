@@ -1,0 +1,80 @@
+// Storm control's control side: reads the workers' meters once a second, says what is a storm and when it is over.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "appliance/control_plane.h"
+#include "appliance/deadline.h"
+#include "appliance/guard_captures.h"
+#include "bridge/guard_rules.h"
+#include "bridge/io/nft_socket.h"
+#include "stp-guard/storm_watch.h"
+
+namespace isthmus::appliance {
+
+/// What the kernel limits at a session's interface: enough for a TAP's queue to keep its room for known unicast, while the workers say
+/// exactly what passes. Address resolution is limited by its source in the kernel too, and as a whole only far above the class's rate:
+/// a lower limit there would take honest hosts' ARP with the flooder's.
+[[nodiscard]] bridge::FloodLimits kernel_limits(const stp_guard::StormLimits& limits);
+
+class StormControl final : public ControlPlane {
+  public:
+    /// A storm of any class began in a VLAN of a session, or the last one is over.
+    using OnStorm = std::function<void(SessionIndex session, std::uint16_t vid, bool active)>;
+
+    /// All outlive this. The rings are what the workers' guards record.
+    StormControl(ControlServices& services, const stp_guard::FrameRing& to_tunnel,
+                 const stp_guard::FrameRing& from_tunnel);
+
+    [[nodiscard]] std::string_view name() const noexcept override { return "storms"; }
+    void configure(const config::Configuration& configuration) override;
+    void on_kernel_change() override { apply_rules(); }
+    void on_storm(OnStorm handler) { on_storm_ = std::move(handler); }
+    /// For other events of the guard too.
+    [[nodiscard]] GuardCaptures& captures() noexcept { return captures_; }
+    /// A probe came back there, or hosts move: what may turn a storm into a suspension, where that is wished.
+    void on_evidence(SessionIndex session, std::uint16_t vid);
+    void stop() override;
+    /// Classes that carry something, storms, top talkers, hosts by session, events.
+    [[nodiscard]] nlohmann::json status() const override;
+
+  private:
+    struct Event {
+        WallTime at;
+        std::string id;
+        std::string session;
+        std::uint16_t vid = 0;
+        std::string sentence;
+        std::string capture;
+    };
+    void sample(TimePoint now);
+    void sample_session(SessionControl& session, TimePoint now);
+    void on_event(const stp_guard::StormEvent& event, TimePoint now);
+    [[nodiscard]] std::string sentence_of(const stp_guard::StormEvent& event,
+                                          const SessionControl& session) const;
+    /// Limits at the sessions' interfaces, in the kernel, if they are not there as they should be.
+    void apply_rules();
+    void note_problem(std::string sentence);
+    [[nodiscard]] bridge::GuardRules wanted_rules() const;
+    [[nodiscard]] nlohmann::json session_status(const SessionControl& session) const;
+
+    ControlServices& services_;
+    GuardCaptures captures_;
+    OnStorm on_storm_;
+    stp_guard::StormWatch watch_;
+    std::vector<SessionIndex> known_;
+    std::deque<Event> events_;
+    Deadline sample_;
+    bool in_kernel_ = true;                 ///< asked for
+    std::optional<bridge::NftSocket> nft_;  ///< once it was needed
+    std::string applied_;                   ///< what the kernel has, and the interfaces that it is for
+    std::string nft_problem_;               ///< as last told
+};
+
+}  // namespace isthmus::appliance

@@ -1,0 +1,264 @@
+"""Storms of each class against one gateway, whose peer the test plays itself: limited to their rates, and nothing else harmed."""
+import multiprocessing
+import os
+import socket
+import struct
+import threading
+import time
+
+from harness import case, cases, check, main
+from lab import Lab, wait_until
+from one_site import LAN_MAC, LOCAL, OneSite, clear_config
+from wire import BROADCAST, TEST_TYPE, FrameSocket, Watch, ethernet, mac, marker, tag, udp4
+
+SESSION, COOKIE, PEER_SESSION = 0xA1B2C3D4, bytes.fromhex("f1f2f3f4f5f6f7f8"), 0x51627384
+PEER_COOKIE = bytes.fromhex("0102030405060708")
+L2TP = struct.pack("!HHI", 3, 0, SESSION) + COOKIE
+VLAN = 10
+SECONDS = 60 if os.environ.get("ISTHMUS_LONG") else 8
+SETTLE = 2.5            # the burst of the first second, and hosts that are not known yet
+TOLERANCE = 0.05
+REMOTE = "02:00:00:00:00:99"
+
+
+def host(number):
+    return f"02:0a:00:00:{number >> 8:02x}:{number & 255:02x}"
+
+
+def arp(source, target="192.0.2.200", operation=1):
+    body = struct.pack("!HHBBH", 1, 0x0800, 6, 4, operation) + mac(source) + socket.inet_aton("192.0.2.7") + bytes(6) + \
+        socket.inet_aton(target)
+    return ethernet(BROADCAST, source, 0x0806, body, tag(VLAN))
+
+
+def ip_to(destination_mac, group):
+    return [ethernet(destination_mac, host(1), 0x0800, udp4("192.0.2.7", group, 1, 2, bytes(60)), tag(VLAN))]
+
+
+CLASSES = {
+    "address resolution": ([arp(host(n)) for n in range(1, 61)], 300),
+    "broadcast": ([ethernet(BROADCAST, host(1), TEST_TYPE, bytes(60), tag(VLAN))], 500),
+    "link-local multicast": (ip_to("01:00:5e:00:00:05", "224.0.0.5"), 500),
+    "multicast": (ip_to("01:00:5e:01:02:03", "239.1.2.3"), 2000),
+    "unknown unicast": ([ethernet("02:0b:00:00:00:01", host(1), TEST_TYPE, bytes(60), tag(VLAN))], 500),
+}
+
+
+def flood(send, frames, go_on):
+    """In a process of its own: as many as go."""
+    while go_on.is_set():
+        for _ in range(100):
+            for frame in frames() if callable(frames) else frames:
+                try:
+                    send(frame)
+                except OSError:
+                    pass
+
+
+class Storm:
+    """with Storm(send, frames): ... `frames`: a list, or a function that makes new ones."""
+
+    def __init__(self, send, frames):
+        self.go_on = multiprocessing.Event()
+        self.go_on.set()
+        self.process = multiprocessing.Process(target=flood, args=(send, frames, self.go_on), daemon=True)
+
+    def __enter__(self):
+        self.process.start()
+        return self
+
+    def __exit__(self, *_):
+        self.go_on.clear()
+        self.process.join(5)
+        if self.process.is_alive():
+            self.process.kill()
+
+
+class Peer:
+    """The far gateway: counts what comes out of the tunnel, by a function of the frame."""
+
+    def __init__(self, site):
+        self.socket = site.peer_socket(1701)
+        self.socket.setsockopt(socket.SOL_SOCKET, 33, 32 << 20)      # SO_RCVBUFFORCE
+        self.socket.settimeout(0.1)
+        self.counts, self.kind_of, self.stop = {}, lambda frame: "any", threading.Event()
+        self.thread = threading.Thread(target=self._loop, daemon=True)
+        self.thread.start()
+
+    def _loop(self):
+        while not self.stop.is_set():
+            try:
+                data = self.socket.recv(2048)
+            except TimeoutError:
+                continue
+            if len(data) > 30:
+                kind = self.kind_of(data[16:])
+                self.counts[kind] = self.counts.get(kind, 0) + 1
+
+    def send(self, frame):
+        self.socket.sendto(L2TP + frame, (LOCAL, 1701))
+
+    def count(self, kind="any"):
+        return self.counts.get(kind, 0)
+
+    def close(self):
+        self.stop.set()
+        self.thread.join()
+        self.socket.close()
+
+
+def rate_of(count, seconds=SECONDS):
+    """Of what count() counts, after the first burst."""
+    time.sleep(SETTLE)
+    begin, first = time.monotonic(), count()
+    time.sleep(seconds)
+    return (count() - first) / (time.monotonic() - begin)
+
+
+def is_limited(rate, limit, what):
+    check(abs(rate - limit) <= limit * TOLERANCE, f"{what}: {rate:.0f} a second pass, the limit is {limit}")
+
+
+@cases(CLASSES, "A storm of {} towards the tunnel is cut to its rate, within 5 %")
+def towards_the_tunnel(name):
+    frames, limit = CLASSES[name]
+    with Lab("storms") as lab:
+        site = OneSite(lab, clear_config())
+        site.start()
+        peer, lan = Peer(site), FrameSocket(site.lan, "eth0", receive=False)
+        with Storm(lan.socket.send, frames):
+            is_limited(rate_of(lambda: peer.count()), limit, name)
+        peer.close()
+
+
+@cases(["broadcast", "multicast", "link-local multicast"], "A storm of {} from the tunnel is cut to its rate, within 5 %")
+def from_the_tunnel(name):
+    frames, limit = CLASSES[name]
+    mark = marker()
+    marked = [frame[:-len(mark)] + mark for frame in frames]
+    with Lab("storms") as lab:
+        site = OneSite(lab, clear_config())
+        site.start()
+        peer = Peer(site)
+        with Watch(site.lan, "eth0", mark) as watch, Storm(peer.send, marked):
+            is_limited(rate_of(lambda: watch.count), limit, name)
+        peer.close()
+
+
+def honest_arp(name, storm_frames):
+    """Ten requests a second of a host that was known before: each of them passes."""
+    honest = host(5000)
+    with Lab("storms") as lab:
+        site = OneSite(lab, clear_config())
+        site.start()
+        peer, lan = Peer(site), FrameSocket(site.lan, "eth0", receive=False)
+        quiet = FrameSocket(site.lan, "eth0", receive=False)
+        peer.kind_of = lambda frame: "honest" if frame[6:12] == mac(honest) else "storm"
+        quiet.send(arp(honest))
+        check(wait_until(lambda: peer.count("honest") == 1, 5), "not even one ARP request passes")
+        with Storm(lan.socket.send, storm_frames):
+            time.sleep(1)
+            before, sent = peer.count("honest"), 0
+            end = time.monotonic() + SECONDS
+            while time.monotonic() < end:
+                sent += quiet.send(arp(honest))
+                time.sleep(0.1)
+            wait_until(lambda: peer.count("honest") - before >= sent, 2)
+            passed = peer.count("honest") - before
+        check(peer.count("storm") > 0, "the storm never came")
+        check(passed == sent, f"{name}: {passed} of {sent} honest requests passed, beside {peer.count('storm')} of the storm")
+        peer.close()
+
+
+@case
+def honest_arp_beside_one_flooder():
+    """One host's ARP storm leaves each request of an honest host its way"""
+    honest_arp("one flooder", [arp(host(1))])
+
+
+def made_up():
+    """Another source for each frame. One that comes again and again is known, and has its share."""
+    return [arp("02:" + os.urandom(5).hex(":"))]
+
+
+@case
+def honest_arp_beside_made_up_sources():
+    """An ARP storm with made-up sources leaves each request of an honest host its way"""
+    honest_arp("made-up sources", made_up)
+
+
+@case
+def known_unicast_is_never_limited():
+    """In storms of all classes at once, known unicast and another VLAN's broadcast lose nothing"""
+    storm = [frame for frames, _ in CLASSES.values() for frame in frames]
+    user, other = host(7000), host(7001)
+    unicast = ethernet(REMOTE, user, TEST_TYPE, bytes(60), tag(VLAN))
+    elsewhere = ethernet(BROADCAST, other, TEST_TYPE, bytes(60), tag(20))
+    kinds = {mac(user): "unicast", mac(other): "elsewhere"}
+    with Lab("storms") as lab:
+        site = OneSite(lab, clear_config())
+        site.start()
+        peer, lan = Peer(site), FrameSocket(site.lan, "eth0", receive=False)
+        quiet = FrameSocket(site.lan, "eth0", receive=False)
+        peer.kind_of = lambda frame: kinds.get(frame[6:12], "storm")
+        peer.send(ethernet(BROADCAST, REMOTE, TEST_TYPE, bytes(60), tag(VLAN)))
+        quiet.send(unicast)
+        check(wait_until(lambda: peer.count("unicast") == 1, 5), "no unicast passes")
+        with Storm(lan.socket.send, storm):
+            time.sleep(1)
+            before, sent = dict(peer.counts), 0
+            end = time.monotonic() + SECONDS
+            while time.monotonic() < end:
+                quiet.send(unicast)
+                quiet.send(elsewhere)
+                sent += 1
+                time.sleep(0.005)
+            passed = {k: lambda k=k: peer.count(k) - before.get(k, 0) for k in kinds.values()}
+            wait_until(lambda: all(count() >= sent for count in passed.values()), 2)
+        for kind, count in passed.items():
+            check(count() == sent, f"{kind}: {count()} of {sent} passed")
+        peer.close()
+
+
+@case
+def a_storm_is_told_and_ends():
+    """A storm is told in a sentence with its worst sender, captured for tcpdump, and over ten seconds after its end"""
+    frames, _ = CLASSES["broadcast"]
+    with Lab("storms") as lab:
+        site = OneSite(lab, clear_config())
+        site.start()
+        peer, lan = Peer(site), FrameSocket(site.lan, "eth0", receive=False)
+
+        def events():
+            return {event["id"]: event for event in site.gateway.status()["storms"]["events"]}
+
+        with Storm(lan.socket.send, frames):
+            check(wait_until(lambda: "storm" in events(), 15), f"no storm is told: {list(events())}")
+        told = events()["storm"]
+        for words in ("VLAN 10 of session vlans", "broadcast to tunnel is cut", "500 pps", host(1)):
+            check(words in told["sentence"], f"the sentence does not say {words!r}: {told['sentence']}")
+        check(wait_until(lambda: os.path.exists(told["capture"]), 5), f"there is no capture {told['capture']}")
+        read = site.gw.run("tcpdump", "-nner", told["capture"]).stdout
+        check(len(read.splitlines()) >= 200, f"the capture has {len(read.splitlines())} frames")
+        check(wait_until(lambda: "storm_over" in events(), 20), "the storm is never over")
+        peer.close()
+
+
+@case
+def observing():
+    """Where a session observes, a storm passes as it is, and is told all the same"""
+    frames, limit = CLASSES["broadcast"]
+    with Lab("storms") as lab:
+        site = OneSite(lab, clear_config(observe=True))
+        site.start()
+        peer, lan = Peer(site), FrameSocket(site.lan, "eth0", receive=False)
+        with Storm(lan.socket.send, frames):
+            rate = rate_of(lambda: peer.count(), 4)
+            check(rate > 2 * limit, f"{rate:.0f} a second pass")
+            storms = site.gateway.status()["storms"]
+            check(any(event["id"] == "storm" for event in storms["events"]), "the storm is not told")
+        peer.close()
+
+
+if __name__ == "__main__":
+    main()
