@@ -112,6 +112,7 @@ void StormControl::configure(const config::Configuration& configuration) {
 }
 
 void StormControl::stop() {
+    stopping_ = true;  // events of the kernel go on for a moment, and must not bring the rules back
     sample_.arm(std::nullopt);
     captures_.finish();
     if (!nft_ || applied_.empty()) return;
@@ -135,6 +136,7 @@ bridge::GuardRules StormControl::wanted_rules() const {
 }
 
 void StormControl::apply_rules() {
+    if (stopping_) return;
     const bridge::GuardRules rules = in_kernel_ ? wanted_rules() : bridge::GuardRules{kTable, {}};
     std::string key;
     for (const SessionControl& session : services_.sessions)

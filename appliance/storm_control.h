@@ -71,6 +71,7 @@ class StormControl final : public ControlPlane {
     std::vector<SessionIndex> known_;
     std::deque<Event> events_;
     Deadline sample_;
+    bool stopping_ = false;
     bool in_kernel_ = true;                 ///< asked for
     std::optional<bridge::NftSocket> nft_;  ///< once it was needed
     std::string applied_;                   ///< what the kernel has, and the interfaces that it is for
