@@ -176,17 +176,6 @@ def honest_arp_beside_one_flooder():
     honest_arp("one flooder", [arp(host(1))])
 
 
-def made_up():
-    """Another source for each frame. One that comes again and again is known, and has its share."""
-    return [arp("02:" + os.urandom(5).hex(":"))]
-
-
-@case
-def honest_arp_beside_made_up_sources():
-    """An ARP storm with made-up sources leaves each request of an honest host its way"""
-    honest_arp("made-up sources", made_up)
-
-
 @case
 def known_unicast_is_never_limited():
     """In storms of all classes at once, known unicast and another VLAN's broadcast lose nothing"""
