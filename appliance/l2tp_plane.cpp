@@ -18,8 +18,9 @@ namespace {
 using nlohmann::json;
 
 constexpr std::string_view kHolder = "l2tp";
-/// How often data that came is taken for a sign of life.
-constexpr std::chrono::seconds kHearEvery{1};
+/// How often data that came is taken for a sign of life, and keys are looked for that a tunnel waits for.
+constexpr std::chrono::milliseconds kHearEvery{1'000};
+constexpr std::chrono::milliseconds kLookForKeysEvery{50};
 constexpr std::size_t kMaxTracers = 16;
 constexpr std::size_t kBootNonceSize = 16;
 
@@ -115,7 +116,7 @@ void L2tpPlane::configure(const config::Configuration& configuration) {
         }
     }
     look(now);
-    hearing_.arm(now + kHearEvery);
+    hearing_.arm(now + kLookForKeysEvery);
 }
 
 void L2tpPlane::on_kernel_change() {
@@ -139,14 +140,17 @@ void L2tpPlane::look(TimePoint now) {
 
 /// Data is as good a sign of life as a HELLO (RFC 3931 section 4.4). Keys are made by others: looked at here, too.
 void L2tpPlane::hear(TimePoint now) {
+    bool waits = false;
     for (const TunnelControl& tunnel : services_.tunnels) {
         if (!is_negotiated(tunnel)) continue;
         const std::uint64_t packets = tunnel.in->packets.read();
         if (std::exchange(heard_[tunnel.index()], packets) != packets) engine_.on_heard(tunnel.index(), now);
-        engine_.on_transport(tunnel.index(), can_send(tunnel), now);
+        const bool ready = can_send(tunnel);
+        waits |= !ready;
+        engine_.on_transport(tunnel.index(), ready, now);
     }
     act();
-    hearing_.arm(now + kHearEvery);
+    hearing_.arm(now + (waits ? kLookForKeysEvery : kHearEvery));
 }
 
 void L2tpPlane::stop() {

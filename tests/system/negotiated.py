@@ -10,21 +10,24 @@ import time
 
 from harness import case, cases, check, contains, equal, main
 from lab import Lab, find_program, run, wait_until
-from one_site import lab_config, toml
+from one_site import base_config, toml
 from sites import OTHER, TwoSites
 from wire import ping
 
 SITES = ("dc", "cloud")
+STATIC = ("local_id", "remote_id", "local_cookie", "remote_cookie")
 
 
 def negotiated(site, protected=True, **control):
-    """The lab's configuration, which negotiates its session, a little livelier."""
-    config = lab_config(site)
+    """The lab's configuration with manual keys, its session negotiated."""
+    config = base_config(site)
     tunnel, session = config["tunnel"][0], config["session"][0]
     tunnel["control"] = {"hello": 2, **control}
     if not protected:
         del tunnel["esp"]
         tunnel["protection"] = "none"
+    for key in STATIC:
+        session.pop(key, None)
     session["end_id"] = "lab-vlans"
     return config
 

@@ -113,7 +113,7 @@ def others_lose_nothing():
 def changed_session_carries_what_it_should():
     """A session that gets another VLAN list carries those from then on, and no others."""
     with Lab("load") as lab:
-        sites = TwoSites(lab, configs={site: toml(base_config(site)) for site in ("dc", "cloud")})
+        sites = TwoSites(lab)
         sites.start()
         check(sites.wait_for_traffic(5, vlan=20), "no traffic")
         for site, gateway in sites.gateways.items():
@@ -216,7 +216,7 @@ def interface_handed_over():
 def new_manual_keys():
     """A tunnel gets other manual keys by a reload, once `isthmus sa init` has made their state files beside the daemon."""
     with Lab("load") as lab:
-        sites = TwoSites(lab, configs={site: toml(base_config(site)) for site in ("dc", "cloud")})
+        sites = TwoSites(lab)
         sites.start()
         check(sites.wait_for_traffic(5), "no traffic")
         configs = {}
