@@ -90,6 +90,23 @@ class SoftEther:
         check(wait_until(lambda: "1701" in ns.run("ss", "-Hlun", "sport = :1701").stdout, 10, 0.1),
               "vpnserver does not listen on UDP 1701")
 
+    def kill(self):
+        """The server and the child that does its work, without a word to anybody."""
+        self.server.signal(9)
+        check(wait_until(self._all_gone, 10, 0.1), "vpnserver does not die")
+        shutil.rmtree(self.folder)
+
+    def _all_gone(self):
+        alive = False
+        for pid in run("ip", "netns", "pids", self.ns.name).stdout.split():
+            try:
+                if "vpnserver" in pathlib.Path(f"/proc/{pid}/cmdline").read_text(errors="replace"):
+                    alive = True
+                    os.kill(int(pid), 9)
+            except (FileNotFoundError, ProcessLookupError):
+                pass
+        return not alive
+
     def _command(self, *words):
         command = ["./vpncmd", "localhost:5555", "/SERVER", "/CMD", *words]
         try:
@@ -174,11 +191,7 @@ def softether_comes_back():
         pair = Pair(lab)
         pair.gateway.start(wait=False)
         check(wait_until(lambda: (pair.ask("sessions") or {}).get("state") == "up", 20, 0.2), "no session within 20 s")
-        pair.softether.server.signal(9)
-        for pid in pair.peer.run("ip", "netns", "pids", pair.peer.name).stdout.split():
-            if "vpnserver" in pathlib.Path(f"/proc/{pid}/cmdline").read_text(errors="replace"):
-                os.kill(int(pid), 9)
-        shutil.rmtree(pair.softether.folder)
+        pair.softether.kill()
         pair.softether = SoftEther(lab, pair.peer)
         check(wait_until(lambda: (pair.ask("tunnels") or {}).get("times_connected") == 2
                          and pair.ask("sessions")["state"] == "up", 120, 0.5),
