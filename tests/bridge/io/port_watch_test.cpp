@@ -93,7 +93,8 @@ TEST_CASE("what we send ourselves is not seen as coming in, and leaves through r
     REQUIRE(nft->apply({"isthmus_guard", {rules}}).has_value());
     const Octets probe = frame("03:4c:32:42:47:01", kProbe, {20});
     REQUIRE(watch->send(probe).has_value());
-    REQUIRE(watch->send(frame("01:80:c2:00:00:00", kBpdu)).has_value());
+    // Whether the kernel tells its sender that a rule dropped the frame depends on the kernel's version.
+    (void)watch->send(frame("01:80:c2:00:00:00", kBpdu));
     CHECK(received(*host) == std::vector<Octets>{probe});
     CHECK(received(*watch).empty());
     // What ingress rules drop is seen all the same.
