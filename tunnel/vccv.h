@@ -1,5 +1,5 @@
 // The channel inside a pseudowire that tests its data path: VCCV (RFC 5085 section 6), its messages and how they are told
-// from data (docs/adr/0010-channel-in-the-pseudowire.md).
+// from data (docs/adr/0009-channel-in-the-pseudowire.md).
 //
 // With the Default L2-Specific Sublayer, bit V of the sublayer says that a channel message follows (section 6.1):
 //
