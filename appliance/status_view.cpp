@@ -115,6 +115,25 @@ std::string tally(const json& status, const char* what) {
     return std::string(what) + ": " + (text.empty() ? "none" : text);
 }
 
+/// A long sentence in lines that a terminal shows whole, those after the first indented. Words stay in one piece.
+std::string wrapped(const std::string& sentence) {
+    constexpr std::size_t kWidth = 110;
+    std::istringstream words(sentence);
+    std::string out;
+    std::size_t column = 0;
+    for (std::string word; words >> word; column += word.size()) {
+        if (column > 0 && column + 1 + word.size() > kWidth) {
+            out += "\n      ";
+            column = 6;
+        } else if (column > 0) {
+            out += ' ';
+            ++column;
+        }
+        out += word;
+    }
+    return out;
+}
+
 /// What there is, in a line each, and what the control planes say of themselves.
 void print_summary(std::ostream& out, const json& status) {
     out << tally(status, "tunnels") << "; " << tally(status, "sessions") << '\n';
@@ -122,7 +141,7 @@ void print_summary(std::ostream& out, const json& status) {
         if (section.is_object() && section.contains("summary"))
             out << name << ": " << text_of(section, "summary") << '\n';
     for (const auto& warning : status.value("warnings", json::array()))
-        out << "note: " << warning.get<std::string>() << '\n';
+        out << wrapped("note: " + warning.get<std::string>()) << '\n';
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 using isthmus::appliance::render_status;
 using nlohmann::json;
@@ -64,4 +65,19 @@ TEST_CASE("states are coloured for a terminal only") {
 
 TEST_CASE("an empty status, as of a gateway without tunnels, is still a page") {
     CHECK(has(render_status(json::object(), false), "TUNNEL"));
+}
+
+TEST_CASE("long notes are wrapped, and lose no word") {
+    std::string note;
+    for (int i = 0; i < 60; ++i) note += "word" + std::to_string(i) + (i < 59 ? " " : "");
+    nlohmann::json status;
+    status["warnings"] = {note};
+    std::istringstream lines(render_status(status, false));
+    std::string all;
+    for (std::string line; std::getline(lines, line);) {
+        CHECK(line.size() <= 110);
+        std::istringstream words(line);
+        for (std::string word; words >> word;) all += " " + word;
+    }
+    CHECK(all.find(" note: " + note) != std::string::npos);
 }
