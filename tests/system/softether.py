@@ -81,7 +81,8 @@ class SoftEther:
         for source in [*SERVER.iterdir(), CLIENT / "vpncmd"]:
             shutil.copy(source.resolve(), self.folder / source.name)
         (self.folder / "vpn_server.config").write_text(QUIET)
-        self.server = ns.spawn("vpnserver", "unshare", "-m", "sh", "-c",
+        # With a process namespace of its own nothing of it outlives what was spawned.
+        self.server = ns.spawn("vpnserver", "unshare", "-m", "-p", "--fork", "--kill-child", "--mount-proc", "sh", "-c",
                                f"mount -t tmpfs run /run && mkdir /run/softether && cd {self.folder} && exec ./vpnserver execsvc")
         check(wait_until(lambda: self._command("About"), 20, 0.25), "vpnserver does not answer its own vpncmd")
         self._command("HubCreate", "DEFAULT", "/PASSWORD:none")
