@@ -30,6 +30,12 @@ Result<void, std::string> GuardCore::restore(Bytes saved, std::uint64_t boot, Ti
         record.held_until = std::min(record.held_until, now + options_.block.longest);
         record.last_trip = std::min(record.last_trip, now);
         record.since = std::min(record.since, now);
+        // Only a person's order may last longer, and is known as one.
+        if (record.kind == SavedRecord::Kind::held) {
+            record.cause = Cause::operator_hold;
+        } else {
+            record.order_until = TimePoint{};
+        }
         saved_.insert_or_assign({record.port, record.vid}, record);
     }
     if (!saved_.empty())
