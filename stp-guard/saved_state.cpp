@@ -19,6 +19,12 @@ std::uint64_t ns_of(TimePoint time) {
     return static_cast<std::uint64_t>(time.time_since_epoch().count());
 }
 
+/// Steady time starts at boot: what is negative, or later than 73 years of it, was never written here.
+bool is_plausible(TimePoint time) {
+    constexpr Duration kLatest{std::int64_t{1} << 61};
+    return time.time_since_epoch() >= Duration{} && time.time_since_epoch() <= kLatest;
+}
+
 Result<SavedRecord, SavedStateError> read_place(ByteReader& in, SavedRecord record) {
     constexpr std::size_t kSize = 2 + 1 + 1 + 1 + 4 * 8;
     const auto fields = in.bytes(kSize);
@@ -34,6 +40,8 @@ Result<SavedRecord, SavedStateError> read_place(ByteReader& in, SavedRecord reco
     record.held_until = time_from(load_be64(p + 13));
     record.last_trip = time_from(load_be64(p + 21));
     record.order_until = time_from(load_be64(p + 29));
+    for (const TimePoint time : {record.since, record.held_until, record.last_trip, record.order_until})
+        if (!is_plausible(time)) return Unexpected(SavedStateError::bad_record);
     return record;
 }
 
@@ -72,7 +80,8 @@ Result<SavedState, SavedStateError> parse_saved_state(Bytes bytes) {
     const auto flags = in.u8();
     const auto count = in.u32();
     if (!count) return Unexpected(SavedStateError::truncated);
-    if (*flags > kObserve) return Unexpected(SavedStateError::bad_record);
+    if (*flags > kObserve || !is_plausible(time_from(*saved_at)))
+        return Unexpected(SavedStateError::bad_record);
     SavedState out{*boot, time_from(*saved_at), *flags == kObserve, {}};
     for (std::uint32_t i = 0; i < *count; ++i) {
         auto record = read_record(in);
