@@ -55,7 +55,8 @@ class ControlPlane {
     virtual void configure(const config::Configuration& configuration) = 0;
     /// After each look at the kernel: ports, addresses and bridges may have come or gone.
     virtual void on_kernel_change() {}
-    /// Last words to peers. The gateway goes on until stopped(), a second at most; what is injected until then leaves.
+    /// Last words to peers. The gateway goes on until stopped(), a second at most; what is injected until then leaves. Planes
+    /// are stopped one after the other, the last one made first.
     virtual void stop() {}
     [[nodiscard]] virtual bool stopped() const { return true; }
     /// An object. Its "summary", if any, is a line of `isthmus status`.

@@ -217,14 +217,17 @@ void Gateway::on_signal(int signal) {
 
 void Gateway::say_goodbye() {
     stop_at_ = boot_now() + kGoodbye;
-    for (auto& plane : planes_) plane->stop();
+    still_running_ = planes_.size();
     wait_for_goodbye();
 }
 
+/// One after the other, the last one first: what goes through ESP is said, and answered, before the keys go.
 void Gateway::wait_for_goodbye() {
-    const bool done =
-        std::all_of(planes_.begin(), planes_.end(), [](const auto& plane) { return plane->stopped(); });
-    if (done || boot_now() >= *stop_at_) return io_.stop();
+    const bool late = boot_now() >= *stop_at_;
+    while (late || still_running_ == planes_.size() || planes_[still_running_]->stopped()) {
+        if (still_running_ == 0) return io_.stop();
+        planes_[--still_running_]->stop();
+    }
     goodbye_.expires_after(kAskAgain);
     goodbye_.async_wait([this](ErrorCode error) {
         if (!error) wait_for_goodbye();

@@ -99,6 +99,7 @@ class Gateway {
     asio::steady_timer tick_;
     asio::steady_timer judge_;
     asio::steady_timer goodbye_;
+    std::size_t still_running_ = 0;     ///< on the way out: planes before this one were not told yet
     std::optional<TimePoint> stop_at_;  ///< whatever the control planes still want to say
     bool judge_waits_ = false;
     TimePoint next_second_;
