@@ -231,7 +231,9 @@ void ControlConnection::read(Bytes body, TimePoint now) {
     ++malformed_;
     if (state_ == State::closing) return;
     const MessageFault& fault = parsed.error();
-    if (fault.scope == FaultScope::session && state_ == State::established) {
+    // Where it does not tell which session it is about, only a fresh start leads to a known state (RFC 3931 section 7.1).
+    const bool tells_session = fault.ids != SessionPair{};
+    if (fault.scope == FaultScope::session && tells_session && state_ == State::established) {
         events_.emplace_back(SessionFault{fault});
         return;
     }

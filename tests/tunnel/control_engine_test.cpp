@@ -699,6 +699,22 @@ TEST_CASE("an unknown mandatory AVP ends the session that it is about, and nothi
     CHECK(hand.a.sessions.empty());
 }
 
+TEST_CASE(
+    "a CDN that does not tell which session it ends clears the connection: no session stays on one side") {
+    ByHand hand(2);
+    hand.start_a();
+    REQUIRE(hand.peer.connect());
+    REQUIRE(hand.peer.call(SessionId{5}, "vlan-0"));
+    auto body = emit_body(Cdn{{SessionId{5}, hand.a.sessions.at(kFirst).options.local_id}, {}});
+    body[8] |= 0x03;  // the Length of its second AVP is past the end
+    hand.peer.send_body(body);
+    const auto stop = hand.peer.take_message<StopCcn>();
+    REQUIRE(stop);
+    CHECK(stop->why.result == StopResult::general_error);
+    CHECK(hand.a.sessions.empty());
+    CHECK(hand.a.connected.empty());
+}
+
 TEST_CASE("messages in a wrong state end the connection with result 7") {
     ByHand hand;
     hand.start_a();
