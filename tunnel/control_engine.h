@@ -18,7 +18,7 @@ namespace isthmus::tunnel {
 
 class ControlEngine {
   public:
-    ControlEngine(Rng& rng, ControlLimits limits = {});
+    explicit ControlEngine(Rng& rng, ControlLimits limits = {});
     ~ControlEngine();
     ControlEngine(const ControlEngine&) = delete;
     ControlEngine& operator=(const ControlEngine&) = delete;

@@ -150,7 +150,7 @@ void ControlSessions::handle(const Icrp& icrp, TimePoint now) {
     iccn.offer.sequencing = own.sequencing;
     iccn.offer.status = own.status;
     session->told = *own.status;
-    outbox_.emplace_back(std::move(iccn));
+    outbox_.emplace_back(iccn);
     become_established(*session, now);
 }
 

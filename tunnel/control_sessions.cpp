@@ -420,7 +420,7 @@ void ControlSessions::report_change(const Pseudowire& pseudowire) {
         const Session& second = sessions_.at(raw(*other));
         if (second.step != Step::wait_reply) session.also_accepted = {second.local_id, second.local_cookie};
     }
-    context_.actions.emplace_back(SessionChanged{std::move(session)});
+    context_.actions.emplace_back(SessionChanged{session});
 }
 
 std::vector<SessionStatus> ControlSessions::status(TimePoint now) const {
