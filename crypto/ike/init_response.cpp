@@ -61,8 +61,11 @@ void on_error(Core& core, IkeSa& sa, const NotifyPayload& error) {
     std::string text = "the peer answered IKE_SA_INIT with " + name_of(error.type);
     if (error.type == NotifyType::no_proposal_chosen) {
         text += ": it accepts none of our proposals, or has no connection for our address";
-        if (Peer* peer = core.peer_named(sa.peer()))
-            peer->mismatch = MismatchSnapshot{text_of(sa.setup->offered), "", text};
+        if (Peer* peer = core.peer_named(sa.peer())) {
+            // What it proposed when it began is worth keeping: this answer does not say what it wants.
+            std::string theirs = peer->mismatch ? std::move(peer->mismatch->theirs) : std::string();
+            peer->mismatch = MismatchSnapshot{text_of(sa.setup->offered), std::move(theirs), text};
+        }
     }
     core.fail(sa.peer(), std::move(text));
     sa.leave_at = std::min(sa.leave_at.value_or(TimePoint::max()), core.now + kGrace);

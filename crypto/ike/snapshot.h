@@ -61,7 +61,7 @@ struct IkeSaSnapshot {
 /// Both sides' proposals when nothing matched.
 struct MismatchSnapshot {
     std::string ours;
-    std::string theirs;  ///< empty: the peer refused ours and does not say what it wants
+    std::string theirs;  ///< empty: the peer refused ours and never proposed anything itself
     std::string what;    ///< a sentence
 };
 
