@@ -1,5 +1,7 @@
 #include "base/bytes.h"
 
+#include <cstring>
+
 namespace isthmus {
 
 std::string to_hex(Bytes in) {
@@ -35,10 +37,18 @@ std::optional<std::vector<std::uint8_t>> from_hex(std::string_view text) {
 
 bool equal_constant_time(Bytes a, Bytes b) noexcept {
     if (a.size() != b.size()) return false;
-    // volatile: an optimiser that sees the result only compared with zero may return early.
-    volatile std::uint8_t difference = 0;
-    for (std::size_t i = 0; i < a.size(); ++i)
-        difference = static_cast<std::uint8_t>(difference | (a[i] ^ b[i]));
+    std::uint64_t difference = 0;
+    std::size_t i = 0;
+    for (; i + sizeof difference <= a.size(); i += sizeof difference) {
+        std::uint64_t left = 0;
+        std::uint64_t right = 0;
+        std::memcpy(&left, a.data() + i, sizeof left);
+        std::memcpy(&right, b.data() + i, sizeof right);
+        difference |= left ^ right;
+    }
+    for (; i < a.size(); ++i) difference |= static_cast<std::uint64_t>(a[i] ^ b[i]);
+    // Hidden from the optimiser, which could return early if it saw that this is only compared with zero.
+    __asm__("" : "+r"(difference));
     return difference == 0;
 }
 

@@ -33,17 +33,19 @@ struct Framing {
 };
 
 /// Nonce, additional data and tag of the job for `packet` (SPI to ICV, header and IV filled in), with scratch
-/// memory of place `index`. AEAD authenticates SPI and whole number in front (RFC 4106 section 5); HMAC
+/// memory of place `index`, which is where the job is made: built elsewhere and copied it costs a third of the sealing. AEAD authenticates SPI and whole number in front (RFC 4106 section 5); HMAC
 /// authenticates the header as sent, and the number's high half behind all else (RFC 4303 section 2.2.1).
-[[nodiscard]] inline PacketJob describe(const Framing& framing, MutableBytes packet, std::uint64_t sequence,
+[[nodiscard]] inline PacketJob& describe(const Framing& framing, MutableBytes packet, std::uint64_t sequence,
                                         JobScratch& scratch, std::size_t index) noexcept {
     const SuiteShape& shape = framing.shape;
     auto& nonce = scratch.nonces[index];
     auto& aad = scratch.aads[index];
     const Bytes iv = packet.subspan(kHeaderSize, shape.iv);
-    PacketJob job;
+    PacketJob& job = scratch.jobs[index];
     job.tag = packet.last(shape.icv);
     job.aad = packet.first(kHeaderSize);
+    job.aad_tail = {};
+    job.ok = false;
     if (!shape.is_aead()) {
         job.nonce = iv;
         if (framing.extended) {

@@ -87,8 +87,7 @@ DropReason InboundSa::prepare(PacketBuffer& packet, std::size_t index, JobScratc
         return reason_of(verdict);
 
     scratch.sequences[index] = *sequence;
-    PacketJob& job = scratch.jobs[index];
-    job = describe({shape_, salt_, extended_}, data, *sequence, scratch, index);
+    PacketJob& job = describe({shape_, salt_, extended_}, data, *sequence, scratch, index);
     const MutableBytes body = data.subspan(kHeaderSize + shape_.iv, text);
     job.in = body;
     job.out = body.data();

@@ -151,8 +151,7 @@ void OutboundSa::build(std::size_t index, JobScratch& scratch) noexcept {
         store_be64(iv.data(), sequence);
     }
     const MutableBytes body = packet.data().subspan(head.size(), text);
-    PacketJob& job = scratch.jobs[index];
-    job = describe({shape_, salt_, extended_}, packet.data(), sequence, scratch, index);
+    PacketJob& job = describe({shape_, salt_, extended_}, packet.data(), sequence, scratch, index);
     job.in = body;
     job.out = body.data();
 }

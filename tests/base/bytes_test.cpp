@@ -90,3 +90,15 @@ TEST_CASE("the constant time comparison sees a difference in any byte and in len
         }
     }
 }
+
+TEST_CASE("comparing in constant time sees each bit of each byte, at every length") {
+    for (std::size_t size = 1; size <= 40; ++size) {
+        const Vector original(size, 0xa5);
+        CHECK(equal_constant_time(original, original));
+        for (std::size_t bit = 0; bit < 8 * size; ++bit) {
+            Vector other = original;
+            other[bit / 8] ^= static_cast<std::uint8_t>(1U << bit % 8);
+            CHECK_FALSE(equal_constant_time(original, other));
+        }
+    }
+}
