@@ -49,7 +49,7 @@ void harden_process() {
 }
 
 void go_before_others() noexcept {
-    constexpr int kNice = -19;
+    constexpr int kNice = -10;
     if (getpriority(PRIO_PROCESS, 0) == 0) (void)setpriority(PRIO_PROCESS, 0, kNice);
 }
 

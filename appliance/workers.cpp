@@ -12,6 +12,7 @@ Result<std::unique_ptr<Workers>, std::string> Workers::make(const WorkerMemory& 
     if (!inbound) return Unexpected(inbound.error());
     workers->outbound_ = std::move(*outbound);
     workers->inbound_ = std::move(*inbound);
+    workers->inbound_->help(*workers->outbound_);
     workers->outbound_->record_into(&workers->to_tunnel_frames_);
     workers->inbound_->record_into(&workers->from_tunnel_frames_);
     return workers;

@@ -26,6 +26,8 @@ class Workers {
     [[nodiscard]] static Result<std::unique_ptr<Workers>, std::string> make(const WorkerMemory& memory,
                                                                             Rng& rng);
 
+    ~Workers() { stop(); }
+
     void start(Patience patience = {});
     /// What was injected before goes out first.
     void stop();

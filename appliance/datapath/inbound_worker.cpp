@@ -1,6 +1,7 @@
 #include "appliance/datapath/inbound_worker.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "appliance/clock.h"
 #include "crypto/esp/udp4500.h"
@@ -11,6 +12,8 @@ namespace {
 
 /// Receive calls on one socket before the others have their turn.
 constexpr int kCallsPerTurn = 4;
+/// A turn with more packets than this is not a quiet one.
+constexpr std::size_t kQuiet = 4;
 
 }  // namespace
 
@@ -67,15 +70,35 @@ Result<void, std::string> InboundWorker::build_pipelines(stp_guard::KnownHosts& 
 }
 
 void InboundWorker::run() {
-    run_until_stopped(
-        thread_, events_, patience_, boot_now,
-        [this](std::uint32_t wan, TimePoint now) { return receive(wan, now); },
-        [this](TimePoint) {
-            if (punted_.take_offered()) bell_.ring();
-        },
-        [this](TimePoint) {
-            if (auto view = view_.take_if_new()) adopt(std::move(view));
-        });
+    while (!thread_.stopping())
+        take_turn(
+            thread_, events_, memory_, patience_, true, boot_now,
+            [this](std::uint32_t key, TimePoint now) { return on_ready(key, now); },
+            [this](TimePoint now) {
+                if (punted_.take_offered()) bell_.ring();
+                help_other(now);
+            },
+            [this](TimePoint) {
+                if (auto view = view_.take_if_new()) adopt(std::move(view));
+            });
+    if (other_ != nullptr && other_->custody().is_lent()) other_->give_back();
+}
+
+bool InboundWorker::on_ready(std::uint32_t key, TimePoint now) {
+    if (key != kOtherKey) return receive(key, now);
+    // It may have been given back in this very turn.
+    if (other_->custody().is_lent() && other_->take_lent_turn(now)) other_->give_back();
+    return false;
+}
+
+void InboundWorker::help_other(TimePoint now) {
+    const std::size_t packets = std::exchange(packets_, 0);
+    if (packets == 0 || other_ == nullptr) return;
+    const bool busy = packets > kQuiet;
+    if (busy) other_->custody().helper_was_busy(now);
+    if (!other_->custody().is_lent()) return;
+    // Two directions that are busy are two threads' work.
+    if (busy || other_->look_for_answers(now)) other_->give_back();
 }
 
 void InboundWorker::adopt(std::shared_ptr<const InboundView> view) {
@@ -133,6 +156,7 @@ bool InboundWorker::receive(std::size_t wan, TimePoint now) {
     auto outcome = tunnel::io::WanReceiver::Outcome::more;
     for (int n = 0; n < kCallsPerTurn && outcome == tunnel::io::WanReceiver::Outcome::more; ++n) {
         outcome = receivers_[wan].receiver->receive(batch_, ledger_);
+        packets_ += batch_.size();
         if (is_protected && in_udp) classify_udp4500();
         lane.pipeline->process(batch_, now, ledger_);
         coalescer_->add(batch_, sink_);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "appliance/datapath/doorbell.h"
+#include "appliance/datapath/outbound_worker.h"
 #include "appliance/datapath/published.h"
 #include "appliance/datapath/views.h"
 #include "appliance/datapath/worker_thread.h"
@@ -41,6 +42,12 @@ class InboundWorker {
     /// Before start(): where the guard records what it judges. It outlives the worker.
     void record_into(stp_guard::FrameRing* ring) noexcept {
         for (Lane& lane : lanes_) lane.admission->record_into(ring);
+    }
+
+    /// Before start() of both: runs `other` on the side while there is little to do. It stops before this one.
+    void help(OutboundWorker& other) noexcept {
+        other_ = &other;
+        other.may_be_lent_to(events_, kOtherKey);
     }
 
     // Control thread:
@@ -85,10 +92,14 @@ class InboundWorker {
         InboundWorker& worker_;
     };
 
+    static constexpr std::uint32_t kOtherKey = kWakeupKey - 1;
+
     InboundWorker(InboundMemory memory, Doorbell& bell);
     [[nodiscard]] Result<void, std::string> build_pipelines(stp_guard::KnownHosts& hosts);
 
     void run();
+    [[nodiscard]] bool on_ready(std::uint32_t key, TimePoint now);  ///< whether more may wait
+    void help_other(TimePoint now);
     void adopt(std::shared_ptr<const InboundView> view);
     void adopt_receivers();
     void adopt_coalescer();
@@ -109,6 +120,9 @@ class InboundWorker {
     TapSink sink_{*this};
 
     EventSet events_;
+    TurnMemory memory_;
+    std::size_t packets_ = 0;  // received in this turn
+    OutboundWorker* other_ = nullptr;
     Patience patience_;
     WorkerThread thread_;
 };

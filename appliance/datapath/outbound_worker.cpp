@@ -12,6 +12,7 @@ namespace {
 constexpr int kFramesPerTurn = 128;
 /// A port that gave so many at once has probably more already.
 constexpr int kDense = 4;
+constexpr std::size_t kFewPorts = 4;
 
 }  // namespace
 
@@ -83,21 +84,68 @@ Result<void, std::string> OutboundWorker::build_pipelines(Overhead room, stp_gua
 }
 
 void OutboundWorker::run() {
-    run_until_stopped(
-        thread_, events_, patience_, boot_now,
-        [this](std::uint32_t port, TimePoint now) { return read_port(port, now); },
-        [this](TimePoint now) {
-            process_front(now);
-            flush_lanes(now);
-            if (punted_.take_offered()) bell_.ring();
-        },
-        [this](TimePoint now) {
-            if (auto view = view_.take_if_new()) adopt(std::move(view));
-            take_injected(now);
-        });
+    while (!thread_.stopping())
+        if (const auto now = turn(true)) lend_if_quiet(*now);
     take_injected(boot_now());  // the last words to our peers
     slot_ = PacketBuffer();
     block_ = PacketBuffer();
+}
+
+std::optional<TimePoint> OutboundWorker::turn(bool sleeps) {
+    was_busy_ = false;
+    const auto now = take_turn(
+        thread_, events_, memory_, patience_, sleeps, boot_now,
+        [this](std::uint32_t port, TimePoint at) {
+            const bool more = read_port(port, at);
+            was_busy_ = was_busy_ || more;
+            return more;
+        },
+        [this](TimePoint at) { finish_turn(at); },
+        [this](TimePoint at) {
+            if (auto view = view_.take_if_new()) adopt(std::move(view));
+            take_injected(at);
+        });
+    if (now && was_busy_) busy_at_ = *now;
+    return now;
+}
+
+void OutboundWorker::finish_turn(TimePoint now) {
+    process_front(now);
+    flush_lanes(now);
+    if (punted_.take_offered()) bell_.ring();
+}
+
+bool OutboundWorker::take_lent_turn(TimePoint now) {
+    // Now and then the kernel is asked, or control's calls could wait for as long as frames come.
+    if (++lent_turns_ % kTurnsWithoutAsking == 0 || !read_few_ports(now)) turn(false);
+    return was_busy_ || thread_.stopping();
+}
+
+bool OutboundWorker::look_for_answers(TimePoint now) {
+    return read_few_ports(now) && was_busy_;
+}
+
+/// Reads ports without asking which have something, which costs more than reading from a few that have not. Whether there was
+/// something.
+bool OutboundWorker::read_few_ports(TimePoint now) {
+    if (!current_ || current_->lan.size() > kFewPorts) return false;
+    was_busy_ = false;
+    for (std::size_t i = 0; i < current_->lan.size(); ++i) {
+        const bool more = read_port(i, now);
+        was_busy_ = was_busy_ || more;
+    }
+    if (front_.empty()) return false;
+    finish_turn(now);
+    return true;
+}
+
+void OutboundWorker::lend_if_quiet(TimePoint now) {
+    if (helpers_events_ == nullptr || now - busy_at_ <= Custody::kLull || !custody_.helper_is_quiet(now))
+        return;
+    custody_.lend();
+    helpers_events_->add(events_.fd(), helpers_key_);
+    custody_.wait_until_back();
+    busy_at_ = boot_now();
 }
 
 void OutboundWorker::adopt(std::shared_ptr<const OutboundView> view) {
@@ -172,7 +220,10 @@ bool OutboundWorker::read_port(std::size_t port, TimePoint now) {
                 slot_.meta = {};
                 continue;
             case bridge::Tap::Read::in_slot: front_.push(std::move(slot_)); break;
-            case bridge::Tap::Read::in_large: front_.push(std::move(block_)); break;
+            case bridge::Tap::Read::in_large:
+                was_busy_ = true;
+                front_.push(std::move(block_));
+                break;
         }
         PacketMeta& meta = front_[front_.size() - 1].meta;
         meta.session = lan.session;

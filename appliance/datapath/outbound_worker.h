@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "appliance/datapath/custody.h"
 #include "appliance/datapath/doorbell.h"
 #include "appliance/datapath/published.h"
 #include "appliance/datapath/views.h"
@@ -40,6 +41,23 @@ class OutboundWorker {
         thread_.start("isthmus-out", [this] { run(); });
     }
     void stop() { thread_.stop(); }
+
+    /// Before start(): whoever may run this worker's turns while there is little to do. It gives back what was lent before it
+    /// ends, and outlives this worker's thread.
+    void may_be_lent_to(EventSet& helpers_events, std::uint32_t key) noexcept {
+        helpers_events_ = &helpers_events;
+        helpers_key_ = key;
+    }
+    // The helper's thread:
+    [[nodiscard]] Custody& custody() noexcept { return custody_; }
+    /// While the worker is lent: a turn when `key` is readable, and a look at the ports when frames were written to them, which
+    /// the LAN may have answered within that call. Whether it has to go back: there is more to do than on the side.
+    [[nodiscard]] bool take_lent_turn(TimePoint now);
+    [[nodiscard]] bool look_for_answers(TimePoint now);
+    void give_back() noexcept {
+        helpers_events_->remove(events_.fd());
+        custody_.give_back();
+    }
 
     /// Before start(): where the guard records what it judges. It outlives the worker.
     void record_into(stp_guard::FrameRing* ring) noexcept { admission_->record_into(ring); }
@@ -91,6 +109,10 @@ class OutboundWorker {
     [[nodiscard]] Result<void, std::string> build_pipelines(Overhead room, stp_guard::KnownHosts& hosts);
 
     void run();
+    std::optional<TimePoint> turn(bool sleeps);
+    void finish_turn(TimePoint now);
+    [[nodiscard]] bool read_few_ports(TimePoint now);
+    void lend_if_quiet(TimePoint now);
     void adopt(std::shared_ptr<const OutboundView> view);
     void adopt_senders();
     [[nodiscard]] bool read_port(std::size_t port, TimePoint now);  ///< whether more may wait
@@ -131,6 +153,13 @@ class OutboundWorker {
     std::vector<Hope> hopes_;      // as long as current_->lan
 
     EventSet events_;
+    TurnMemory memory_;
+    bool was_busy_ = false;  // in its last turn
+    TimePoint busy_at_{};    // the last turn of that kind
+    int lent_turns_ = 0;
+    Custody custody_;
+    EventSet* helpers_events_ = nullptr;
+    std::uint32_t helpers_key_ = 0;
     Patience patience_;
     WorkerThread thread_;
 };

@@ -6,6 +6,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <thread>
@@ -15,12 +16,15 @@
 
 namespace isthmus::appliance {
 
-/// Descriptors that a worker waits for, each with a number of the worker's own. Level-triggered.
+/// Descriptors that a worker waits for, each with a number of the worker's own. Level-triggered. Any thread may add and remove;
+/// one at a time polls.
 class EventSet {
   public:
     EventSet();
     void add(int fd, std::uint32_t key);
     void remove(int fd) noexcept;
+    /// Itself a descriptor, readable while one of them is: may be added to another set.
+    [[nodiscard]] int fd() const noexcept { return epoll_.value(); }
     static constexpr std::size_t kMost = 128;
     /// Keys of the descriptors that are readable; empty after a signal. Waits for ever if `wait`, else not at all.
     [[nodiscard]] std::span<const std::uint32_t> poll(bool wait) noexcept;
@@ -85,42 +89,48 @@ struct Patience {
 /// After this many turns without asking the kernel it is asked all the same: for descriptors that were quiet before.
 inline constexpr int kTurnsWithoutAsking = 8;
 
-/// A worker's life: sleeps until something is readable (after `patience`), calls on_ready(key, now) for each descriptor,
-/// on_batch(now) once for all of them, and on_wakeup(now) after that if control called: what it changes is not under the feet
-/// of keys that were polled before. on_ready says whether more may wait: then it is called again without asking the
-/// kernel which descriptors are readable.
-template <class Now, class OnReady, class OnBatch, class OnWakeup>
-void run_until_stopped(WorkerThread& thread, EventSet& events, Patience patience, Now now_of,
-                       OnReady on_ready, OnBatch on_batch, OnWakeup on_wakeup) {
+/// What a worker remembers between its turns.
+struct TurnMemory {
+    ReadyKeys again;  ///< descriptors where more may wait
+    int turns = 0;    ///< since the kernel was asked
     TimePoint sleep_at{};
-    ReadyKeys again;
-    int turns = 0;
-    while (!thread.stopping()) {
-        const bool ask = again.empty() || ++turns >= kTurnsWithoutAsking;
-        const bool may_sleep = again.empty() && (patience.poll == Duration{0} || now_of() >= sleep_at);
-        const ReadyKeys ready = ask ? ReadyKeys(events.poll(may_sleep)) : again;
-        if (ask) turns = 0;
-        again.clear();
-        if (ready.empty() && !may_sleep) {
-            std::this_thread::yield();
-            continue;
-        }
-        const auto now = now_of();
-        sleep_at = now + patience.poll;
-        bool called = false;
-        for (const std::uint32_t key : ready) {
-            if (key == kWakeupKey) {
-                thread.wakeup().clear();
-                called = true;
-            } else if (on_ready(key, now)) {
-                again.push(key);
-            }
-        }
-        on_batch(now);
-        if (!called) continue;
-        on_wakeup(now);
-        again.clear();  // keys may mean other descriptors now
+};
+
+/// One turn of a worker: sleeps, if `sleeps`, until something is readable (after `patience`), calls on_ready(key, now) for each
+/// descriptor, on_batch(now) once for all of them, and on_wakeup(now) after that if control called: what it changes is not
+/// under the feet of keys that were polled before. on_ready says whether more may wait: then it is called again without
+/// asking the kernel which descriptors are readable. Returns when the turn began; nothing if there was none.
+template <class Now, class OnReady, class OnBatch, class OnWakeup>
+std::optional<TimePoint> take_turn(WorkerThread& thread, EventSet& events, TurnMemory& memory,
+                                   Patience patience, bool sleeps, Now now_of, OnReady on_ready,
+                                   OnBatch on_batch, OnWakeup on_wakeup) {
+    const bool ask = memory.again.empty() || ++memory.turns >= kTurnsWithoutAsking;
+    const bool may_sleep =
+        sleeps && memory.again.empty() && (patience.poll == Duration{0} || now_of() >= memory.sleep_at);
+    const ReadyKeys ready = ask ? ReadyKeys(events.poll(may_sleep)) : memory.again;
+    if (ask) memory.turns = 0;
+    memory.again.clear();
+    if (ready.empty() && !may_sleep) {
+        if (sleeps) std::this_thread::yield();
+        return std::nullopt;
     }
+    const TimePoint now = now_of();
+    memory.sleep_at = now + patience.poll;
+    bool called = false;
+    for (const std::uint32_t key : ready) {
+        if (key == kWakeupKey) {
+            thread.wakeup().clear();
+            called = true;
+        } else if (on_ready(key, now)) {
+            memory.again.push(key);
+        }
+    }
+    on_batch(now);
+    if (called) {
+        on_wakeup(now);
+        memory.again.clear();  // keys may mean other descriptors now
+    }
+    return now;
 }
 
 }  // namespace isthmus::appliance

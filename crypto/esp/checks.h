@@ -36,7 +36,7 @@ struct Framing {
 /// memory of place `index`, which is where the job is made: built elsewhere and copied it costs a third of the sealing. AEAD authenticates SPI and whole number in front (RFC 4106 section 5); HMAC
 /// authenticates the header as sent, and the number's high half behind all else (RFC 4303 section 2.2.1).
 [[nodiscard]] inline PacketJob& describe(const Framing& framing, MutableBytes packet, std::uint64_t sequence,
-                                        JobScratch& scratch, std::size_t index) noexcept {
+                                         JobScratch& scratch, std::size_t index) noexcept {
     const SuiteShape& shape = framing.shape;
     auto& nonce = scratch.nonces[index];
     auto& aad = scratch.aads[index];
