@@ -79,14 +79,28 @@ Result<std::string, std::string> verify(const Core& core, const IkeSa& sa, const
     }
     if (credentials.authorities.empty())
         return Unexpected(text_of(id) + " authenticates with a certificate, but no authority is configured");
-    std::vector<CertificatePayload> sent;
-    for (const Payload& payload : payloads)
-        if (const auto* certificate = std::get_if<CertificatePayload>(&payload)) sent.push_back(*certificate);
+    const auto sent = certificates_in(auth, payloads);
     const auto key = authenticate_peer(credentials, sent, id, {core.wall, core.options.newest_seen});
     if (!key) return Unexpected(key.error());
     const auto verified = verify_with_key(*key, auth, octets);
     if (!verified) return Unexpected(text_of(id) + ": " + verified.error());
     return words_for(auth.method, *key);
+}
+
+std::vector<CertificatePayload> certificates_in(const AuthPayload& auth, std::span<const Payload> payloads) {
+    std::vector<CertificatePayload> sent;
+    if (auth.method == AuthMethod::shared_key) return sent;
+    for (const Payload& payload : payloads)
+        if (const auto* certificate = std::get_if<CertificatePayload>(&payload)) sent.push_back(*certificate);
+    return sent;
+}
+
+Result<void, std::string> check_again(const Core& core, const IkeSa& sa) {
+    if (sa.peer_certificates.empty() || !sa.peer_id) return {};
+    const auto key = authenticate_peer(*sa.options->credentials, sa.peer_certificates, *sa.peer_id,
+                                       {core.wall, core.options.newest_seen});
+    if (!key) return Unexpected(key.error());
+    return {};
 }
 
 std::vector<Payload> certificates(const PeerOptions& options) {
@@ -102,6 +116,7 @@ void establish(Core& core, IkeSa& sa, Established facts) {
     sa.peer_id = std::move(facts.peer_id);
     sa.local_auth = std::move(facts.local_auth);
     sa.remote_auth = std::move(facts.remote_auth);
+    sa.peer_certificates = std::move(facts.peer_certificates);
     sa.up_at = core.now;
     sa.heard_at = core.now;
     sa.leave_at.reset();
@@ -116,6 +131,7 @@ void establish(Core& core, IkeSa& sa, Established facts) {
         peer->attempt_at.reset();
         peer->failures = 0;
         peer->by_operator = false;
+        core.mark_peer(sa.peer());
     }
 }
 

@@ -32,10 +32,17 @@ struct Proof {
 /// Our certificates, if we sign.
 [[nodiscard]] std::vector<Payload> certificates(const PeerOptions& options);
 
+/// CERT payloads, if the peer signed.
+[[nodiscard]] std::vector<CertificatePayload> certificates_in(const AuthPayload& auth,
+                                                              std::span<const Payload> payloads);
+/// The peer's certificates are still good by the credentials of now? Error: a sentence.
+[[nodiscard]] Result<void, std::string> check_again(const Core& core, const IkeSa& sa);
+
 struct Established {
     Identification peer_id;
     std::string local_auth;
     std::string remote_auth;
+    std::vector<CertificatePayload> peer_certificates;
 };
 /// The IKE SA is up from now on.
 void establish(Core& core, IkeSa& sa, Established facts);

@@ -129,7 +129,9 @@ void on_response(Core& core, IkeSa& sa, ChildOffer* offer, std::span<const Paylo
         sa.enqueue(RefuseTask{NotifyType::authentication_failed});
         return connect::on_peer_refused(core, sa, verified.error());
     }
-    establish(core, sa, {find<IdResponderPayload>(payloads)->id, sa.local_auth, *verified});
+    establish(core, sa,
+              {find<IdResponderPayload>(payloads)->id, sa.local_auth, *verified,
+               certificates_in(*find<AuthPayload>(payloads), payloads)});
     if (offer != nullptr) take_child(core, sa, *offer, payloads, sa.setup->own_nonce, sa.setup->peer_nonce);
     sa.setup.reset();
     unique::on_up(core, sa, false);

@@ -141,7 +141,9 @@ std::vector<Payload> on_request(Core& core, IkeSa& sa, std::span<const Payload> 
     append(reply, certificates(*sa.options));
     reply.emplace_back(std::move(proof->payload));
     if (sa.ppk_used) reply.push_back(notify(NotifyType::ppk_identity));
-    establish(core, sa, {find<IdInitiatorPayload>(payloads)->id, proof->how, accepted->how});
+    establish(core, sa,
+              {find<IdInitiatorPayload>(payloads)->id, proof->how, accepted->how,
+               certificates_in(*find<AuthPayload>(payloads), payloads)});
     append(reply, make_child(core, sa, payloads));
     sa.setup.reset();
     unique::on_up(core, sa, find_notify(payloads, NotifyType::initial_contact) != nullptr);

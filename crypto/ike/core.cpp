@@ -18,8 +18,17 @@ IkeSa& Core::add(std::unique_ptr<IkeSa> sa) {
     if (sa->state == IkeState::half_open) ++half_open;
     const IkeSpi own = sa->own_spi();
     IkeSa& added = *(sas[own] = std::move(sa));
+    if (added.state != IkeState::half_open) index(added);
     mark(added);
     return added;
+}
+
+void Core::erase(const IkeSa& sa) {
+    if (const auto theirs = by_peer_.find(sa.peer()); theirs != by_peer_.end()) {
+        theirs->second.erase(sa.own_spi());
+        if (theirs->second.empty()) by_peer_.erase(theirs);
+    }
+    sas.erase(sa.own_spi());
 }
 
 IkeSa* Core::sa_with(IkeSpi own_spi) noexcept {
@@ -34,16 +43,20 @@ IkeSa* Core::owner_of(Spi inbound) noexcept {
 
 std::vector<IkeSa*> Core::sas_of(std::string_view peer) {
     std::vector<IkeSa*> all;
-    for (auto& [spi, sa] : sas) {
-        const bool is_theirs = sa->state != IkeState::half_open && sa->state != IkeState::closed;
-        if (is_theirs && sa->peer() == peer) all.push_back(sa.get());
+    const auto theirs = by_peer_.find(peer);
+    if (theirs == by_peer_.end()) return all;
+    for (const IkeSpi own : theirs->second) {
+        IkeSa* sa = sa_with(own);
+        if (sa != nullptr && sa->state != IkeState::closed) all.push_back(sa);
     }
     return all;
 }
 
 void Core::set_state(IkeSa& sa, IkeState state) {
-    if (sa.state == IkeState::half_open && state != IkeState::half_open) --half_open;
+    const bool was_half_open = sa.state == IkeState::half_open;
+    if (was_half_open && state != IkeState::half_open) --half_open;
     sa.state = state;
+    if (was_half_open && state == IkeState::established) index(sa);
     mark(sa);
 }
 

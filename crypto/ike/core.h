@@ -47,6 +47,7 @@ class Core {
     // SAs
 
     IkeSa& add(std::unique_ptr<IkeSa> sa);
+    void erase(const IkeSa& sa);
     [[nodiscard]] IkeSa* sa_with(IkeSpi own_spi) noexcept;
     /// The one whose ESP pair has this inbound SPI; null: none.
     [[nodiscard]] IkeSa* owner_of(Spi inbound) noexcept;
@@ -80,6 +81,9 @@ class Core {
     void fail(std::string_view peer, std::string text);
 
   private:
+    void index(const IkeSa& sa) { by_peer_[sa.peer()].insert(sa.own_spi()); }
+
+    std::map<std::string, std::set<IkeSpi>, std::less<>> by_peer_;  ///< all but half-open ones
     std::map<Spi, IkeSpi> owners_;
     std::set<Spi> spis_in_use_;
     std::set<IkeSpi> marked_;

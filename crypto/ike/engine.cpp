@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "crypto/ike/auth_common.h"
 #include "crypto/ike/child.h"
 #include "crypto/ike/connect.h"
 #include "crypto/ike/core.h"
@@ -41,20 +42,34 @@ class Engine::Impl {
             core.mark(*sa);
             upkeep::on_time(core, *sa);
         }
-        for (auto& [name, peer] : core.peers) {
-            if (!peer.attempt_at || *peer.attempt_at > core.now) continue;
-            peer.attempt_at.reset();
-            connect::begin_attempt(core, peer);
+        while (!attempts_due_.empty() && attempts_due_.begin()->first <= core.now) {
+            const std::string name = attempts_due_.begin()->second;
+            attempts_due_.erase(attempts_due_.begin());
+            attempt_of_.erase(name);
+            Peer* peer = core.peer_named(name);
+            if (peer == nullptr || !peer->attempt_at) continue;
             core.mark_peer(name);
+            if (*peer->attempt_at > core.now) continue;
+            peer->attempt_at.reset();
+            connect::begin_attempt(core, *peer);
         }
         settle();
     }
     [[nodiscard]] std::optional<TimePoint> next_timeout() const {
         TimePoint at = due_.empty() ? TimePoint::max() : due_.begin()->first;
-        for (const auto& [name, peer] : core.peers)
-            at = std::min(at, peer.attempt_at.value_or(TimePoint::max()));
+        if (!attempts_due_.empty()) at = std::min(at, attempts_due_.begin()->first);
         if (at == TimePoint::max()) return std::nullopt;
         return at;
+    }
+    /// The same options but for the credentials: who is not good by the new ones is told goodbye.
+    void take_options(IkeSa& sa, const std::shared_ptr<const PeerOptions>& options) {
+        sa.options = options;
+        const auto still_good = auth::check_again(core, sa);
+        if (still_good) return;
+        core.fail(sa.peer(), "the peer is not accepted any more: " + still_good.error());
+        sa.queue.clear();
+        sa.enqueue(DeleteIkeTask{ChildDownReason::terminated});
+        core.mark(sa);
     }
     void drop_peer(Peer& peer) {
         for (IkeSa* sa : core.sas_of(peer.options->name)) {
@@ -79,7 +94,18 @@ class Engine::Impl {
         due_of_[spi] = at;
     }
     void settle_peer(const std::string& name) {
-        if (Peer* peer = core.peer_named(name)) upkeep::look_after(core, *peer);
+        Peer* peer = core.peer_named(name);
+        if (peer != nullptr) upkeep::look_after(core, *peer);
+        const auto known = attempt_of_.find(name);
+        const auto at = peer != nullptr ? peer->attempt_at : std::nullopt;
+        if (known != attempt_of_.end()) {
+            if (at == known->second) return;
+            attempts_due_.erase({known->second, name});
+            attempt_of_.erase(known);
+        }
+        if (!at) return;
+        attempts_due_.insert({*at, name});
+        attempt_of_[name] = *at;
     }
     void forget_deadline(IkeSpi spi) {
         const auto found = due_of_.find(spi);
@@ -90,6 +116,8 @@ class Engine::Impl {
 
     std::set<std::pair<TimePoint, IkeSpi>> due_;
     std::map<IkeSpi, TimePoint> due_of_;
+    std::set<std::pair<TimePoint, std::string>> attempts_due_;  ///< peers to begin with
+    std::map<std::string, TimePoint, std::less<>> attempt_of_;
 };
 
 Engine::Engine(EngineOptions options, Rng& rng) : impl_(std::make_unique<Impl>(std::move(options), rng)) {}
@@ -116,13 +144,18 @@ void Engine::configure(std::vector<PeerOptions> peers, TimePoint now) {
         if (known != before.end() && same_but_credentials(*known->second.options, *shared)) {
             peer = std::move(known->second);
             before.erase(known);
-            for (IkeSa* sa : core.sas_of(shared->name)) sa->options = shared;
         }
+        const bool is_unchanged = peer.options != nullptr;
         peer.options = shared;
         core.mark_peer(shared->name);
         core.peers.insert_or_assign(shared->name, std::move(peer));
+        if (!is_unchanged) continue;
+        for (IkeSa* sa : core.sas_of(shared->name)) impl_->take_options(*sa, shared);
     }
-    for (auto& [name, gone] : before) impl_->drop_peer(gone);
+    for (auto& [name, gone] : before) {
+        impl_->drop_peer(gone);
+        core.mark_peer(name);
+    }
     impl_->settle();
 }
 

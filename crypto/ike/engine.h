@@ -43,6 +43,7 @@ class Engine {
     Engine& operator=(const Engine&) = delete;
 
     /// The peers from now on. Unchanged ones keep their SAs; changed ones are built again; those that are gone are told so.
+    /// Other credentials count from the next authentication on, but a peer whose certificate they refuse is dropped at once.
     void configure(std::vector<PeerOptions> peers, TimePoint now);
     /// Tells every peer that all SAs end, once and without waiting for answers. Then only poll_action() makes sense.
     void shut_down(TimePoint now);

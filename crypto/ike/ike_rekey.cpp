@@ -55,6 +55,7 @@ std::unique_ptr<IkeSa> successor_of(Core& core, const IkeSa& old, const IkeSuite
     sa->local_auth = old.local_auth;
     sa->remote_auth = old.remote_auth;
     sa->ppk_used = old.ppk_used;
+    sa->peer_certificates = old.peer_certificates;
     sa->born = core.now;
     sa->up_at = core.now;
     sa->heard_at = core.now;

@@ -81,6 +81,8 @@ struct IkeSa {
     std::string local_auth;                 ///< how, in words
     std::string remote_auth;
     bool ppk_used = false;
+    std::vector<CertificatePayload>
+        peer_certificates;  ///< by which it was authenticated; empty: a shared key
 
     std::deque<QueuedTask> queue;
     std::optional<Request> request;  ///< under way

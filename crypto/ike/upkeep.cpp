@@ -90,7 +90,7 @@ void leave(Core& core, IkeSa& sa) {
             sa.leave_at.reset();
             if (!sa.is_queued<DeleteIkeTask>()) sa.enqueue(DeleteIkeTask{ChildDownReason::replaced});
             return;
-        case IkeState::closed: core.sas.erase(sa.own_spi()); return;
+        case IkeState::closed: return core.erase(sa);
         case IkeState::deleting: return close(core, sa, sa.deletion_reason());
         case IkeState::established: sa.leave_at.reset(); return;
     }
