@@ -7,6 +7,7 @@ Groups:
   scale   packets per second and memory as sessions, tunnels, VLANs and MAC addresses grow
   profile where our CPU time goes: shares, system calls per GB, a flame graph
   l2tp    the control plane alone: 10,000 sessions on one and on 1,000 control connections
+  ike     IKE SAs set up a second beside strongSwan's charon; idle ones
   smoke   a second of each: does the harness work (nothing is asserted about speed)
 Entries of one round are visited one after the other, each in a fresh lab, so that drift of the machine falls on all alike.
 docs/performance.md has the method. Raw results and Markdown stay in build/bench/.
@@ -171,7 +172,23 @@ def group_l2tp(group, profile, options):
     return lines, f"## {group}\n\n" + l2tp.markdown(lines)
 
 
+def group_ike(group, profile, options):
+    # No frame crosses: the profiles do not matter.
+    if profile != options.profile[0]:
+        return [], ""
+    build = pathlib.Path(options.programs).parent
+    subprocess.run([str(ROOT / "dev"), "build", build.name, "micro_ike"], check=True, stdout=sys.stderr)
+    done = subprocess.run([sys.executable, str(HERE / "ike.py"), str(build)], stdout=subprocess.PIPE, text=True, check=True)
+    lines = [json.loads(text) for text in done.stdout.splitlines()]
+    rows = ["| figure | ours | charon | ratio |", "|---|---|---|---|"]
+    for x in lines:
+        theirs, ratio = ("" if x[key] is None else f"{x[key]:.4g}" for key in ("theirs", "ratio"))
+        rows.append(f"| {x['figure']} ({x['unit']}) | {x['ours']:.4g} | {theirs} | {ratio} |")
+    return lines, f"## {group}\n\n" + "\n".join(rows) + "\n"
+
+
 GROUPS = {"base": group_base, "speed": group_speed, "scale": group_scale, "profile": group_profile, "l2tp": group_l2tp,
+          "ike": group_ike,
           "smoke": group_smoke}
 
 

@@ -32,14 +32,14 @@ class Charon:
 
     def __init__(self, lab, ns, me, peer, ids, **wishes):
         self.lab, self.ns = lab, ns
-        self.directory = lab.directory / "charon"
+        self.directory = lab.directory / wishes.get("directory", "charon")
         for folder in ("x509", "x509ca", "private"):
             (self.directory / folder).mkdir(parents=True, exist_ok=True)
         self.stub = build_stub(lab.directory)
         self.wishes = {"me": me, "peer": peer, "id": ids[0], "peer_id": ids[1], "auth": "psk", "secret": "",
                        "ike": "aes256gcm16-prfsha256-x25519", "esp": "aes256gcm16-x25519-esn", "encap": "no",
-                       "fragmentation": "yes", "ts": "dynamic[udp/1701]", "dpd": "0s", "charon": "", "remote_any": False,
-                       "childless": "allow"} | wishes
+                       "fragmentation": "yes", "directory": "charon", "ts": "dynamic[udp/1701]", "dpd": "0s", "charon": "", "remote_any": False,
+                       "childless": "allow", "quiet": False} | wishes
         self.process, self.starts = None, 0
 
     def certify(self, authority, site):
@@ -100,13 +100,18 @@ class Charon:
     auth {{ default = -1 }} }}
   journal {{ default = -1 }}
   plugins {{ vici {{ socket = unix://{self.directory}/vici }} }}
-  filelog {{ f {{ path = {self.directory}/charon.log
+  {self._filelog()}
+}}
+"""
+
+    def _filelog(self):
+        if self.wishes["quiet"]:
+            return ""
+        return f"""filelog {{ f {{ path = {self.directory}/charon.log
     default = 1
     ike = 2
     cfg = 2
-    flush_line = yes }} }}
-}}
-"""
+    flush_line = yes }} }}"""
 
     def _connection(self):
         w = self.wishes

@@ -29,12 +29,13 @@ def ike_config(site, auth="psk", **ike):
 class IkeSites(TwoSites):
     """`dc` and `cloud` are keywords for each gateway's [tunnel.ike]; those in `both` for both."""
 
-    def __init__(self, lab, auth="psk", dc=None, cloud=None, gateway=None, **both):
+    def __init__(self, lab, auth="psk", dc=None, cloud=None, gateway=None, build=None, **both):
         configs = {site: ike_config(site, auth, **(both | (own or {})))
                    for site, own in (("dc", dc), ("cloud", cloud))}
         for config in configs.values():
             config["gateway"] |= gateway or {}
-        super().__init__(lab, configs={site: toml(config) for site, config in configs.items()}, protected=False)
+        super().__init__(lab, configs={site: toml(config) for site, config in configs.items()}, build=build,
+                         protected=False)
         if auth == "psk":
             secret = os.urandom(24).hex()
             for each in self.gateways.values():
