@@ -1,5 +1,7 @@
 #include "appliance/clock.h"
 
+#include <sys/timex.h>
+
 #include <ctime>
 
 namespace isthmus::appliance {
@@ -12,6 +14,12 @@ TimePoint boot_now() noexcept {
 
 WallTime wall_now() noexcept {
     return WallTime(std::chrono::seconds(std::time(nullptr)));
+}
+
+bool clock_is_synchronised() noexcept {
+    timex state{};
+    const int answer = adjtimex(&state);
+    return answer >= 0 && answer != TIME_ERROR;
 }
 
 }  // namespace isthmus::appliance

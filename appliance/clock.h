@@ -7,5 +7,7 @@ namespace isthmus::appliance {
 
 [[nodiscard]] TimePoint boot_now() noexcept;  ///< CLOCK_BOOTTIME
 [[nodiscard]] WallTime wall_now() noexcept;   ///< CLOCK_REALTIME
+/// The kernel says that something (NTP, PTP) keeps CLOCK_REALTIME right.
+[[nodiscard]] bool clock_is_synchronised() noexcept;
 
 }  // namespace isthmus::appliance

@@ -49,12 +49,20 @@ std::vector<WanAddress> addresses_of(const IpAddress& local, Encapsulation encap
     return addresses;
 }
 
+std::vector<Spi> manual_spis(const config::Configuration& configuration) {
+    std::vector<Spi> spis;
+    for (const config::TunnelConfig& tunnel : configuration.tunnels)
+        if (tunnel.esp) spis.push_back(tunnel.esp->in.spi);
+    return spis;
+}
+
 }  // namespace
 
 IkeControl::IkeControl(ControlServices& services, const std::filesystem::path& key_log)
     : services_(services),
       key_log_(key_log),
       pairs_(services.tunnels, services.providers, services.rng, services.log),
+      known_time_(services.state_dir),
       engine_(engine_options(key_log), services.rng),
       deadline_(services.io,
                 [this](TimePoint now) {
@@ -65,6 +73,8 @@ IkeControl::IkeControl(ControlServices& services, const std::filesystem::path& k
     if (!key_log_.empty())
         services_.log->warn("keys are written to {}: whoever reads them reads all traffic, past and future",
                             key_log_.string());
+    if (!known_time_.problem().empty()) services_.log->warn("{}", known_time_.problem());
+    engine_.on_certain_time(known_time_.newest());
     listen_to_punts();
     add_commands();
 }
@@ -145,6 +155,11 @@ void IkeControl::configure(const config::Configuration& configuration) {
     std::erase_if(sockets_, [&](const auto& entry) { return !locals.contains(entry.first); });
     std::erase_if(nat_sockets_, [&](const auto& entry) { return !locals.contains(entry.first); });
     open_sockets();
+    engine_.reserve_spis(manual_spis(configuration));
+    certified_.clear();
+    for (const PeerOptions& peer : peers)
+        if (!peer.credentials->authorities.empty()) certified_.push_back(peer.credentials);
+    look_at_clock();
     engine_.configure(std::move(peers), boot_now());
     act();
     second_.arm(boot_now() + kSecond);
@@ -176,6 +191,7 @@ void IkeControl::open_sockets() {
 void IkeControl::stop() {
     engine_.shut_down(boot_now());
     act();
+    if (const auto saved = known_time_.save(); !saved) services_.log->warn("{}", saved.error());
     deadline_.arm(std::nullopt);
     second_.arm(std::nullopt);
 }
@@ -184,6 +200,7 @@ nlohmann::json IkeControl::status() const {
     const Snapshot snapshot = engine_.snapshot(boot_now());
     const auto up = std::ranges::count(snapshot.peers, PeerState::up, &PeerSnapshot::state);
     nlohmann::json report = ike_report(snapshot);
+    report["clock_doubt"] = clock_doubt_.empty() ? nlohmann::json() : nlohmann::json(clock_doubt_);
     if (!snapshot.peers.empty())
         report["summary"] = std::to_string(up) + " of " + std::to_string(snapshot.peers.size()) + " peers up";
     return report;
@@ -193,7 +210,27 @@ void IkeControl::every_second() {
     const TimePoint now = boot_now();
     for (const auto& [spi, usage] : pairs_.usage()) engine_.on_sa_usage(spi, usage, now);
     act();
+    if (clock_is_synchronised()) {
+        const auto noted = known_time_.on_trusted_time(wall_now());
+        if (!noted) services_.log->warn("{}", noted.error());
+    }
+    if (!clock_doubt_.empty()) look_at_clock();
     second_.arm(now + kSecond);
+}
+
+void IkeControl::look_at_clock() {
+    const Clock clock{wall_now(), known_time_.newest()};
+    std::optional<std::string> doubt;
+    for (const auto& credentials : certified_)
+        if ((doubt = clock_doubt(*credentials, clock))) break;
+    if (doubt && clock_doubt_.empty())
+        services_.log->warn(
+            "{}: until it is set right, certificates are refused, or with accept_without_clock "
+            "accepted whatever their dates",
+            *doubt);
+    if (!doubt && !clock_doubt_.empty())
+        services_.log->info("the clock is plausible: dates of certificates count again");
+    clock_doubt_ = doubt.value_or("");
 }
 
 void IkeControl::act() {

@@ -10,6 +10,7 @@
 #include "appliance/deadline.h"
 #include "appliance/ike_pairs.h"
 #include "appliance/ike_socket.h"
+#include "appliance/known_time.h"
 #include "crypto/ike/engine.h"
 
 namespace isthmus::appliance {
@@ -31,6 +32,8 @@ class IkeControl final : public ControlPlane {
     void add_commands();
     void open_sockets();
     void every_second();
+    /// Says when the clock cannot be right, and when it can again.
+    void look_at_clock();
 
     /// What the engine wants done, and its next deadline. After every call to it.
     void act();
@@ -49,6 +52,7 @@ class IkeControl final : public ControlPlane {
     ControlServices& services_;
     std::filesystem::path key_log_;
     IkePairs pairs_;
+    KnownTime known_time_;
     crypto::ike::Engine engine_;
     Deadline deadline_;
     Deadline second_;
@@ -56,6 +60,9 @@ class IkeControl final : public ControlPlane {
     std::map<IpAddress, std::unique_ptr<IkeSocket>> sockets_;
     std::map<IpAddress, std::shared_ptr<tunnel::io::WanSocket>> nat_sockets_;
     std::map<std::string, std::string> socket_problems_;  ///< as last logged
+    /// Of the peers that have certificates.
+    std::vector<std::shared_ptr<const crypto::ike::Credentials>> certified_;
+    std::string clock_doubt_;  ///< empty: the clock is plausible
 };
 
 }  // namespace isthmus::appliance

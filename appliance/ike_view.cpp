@@ -73,6 +73,8 @@ std::string render_ike(const json& report, bool coloured) {
     }
     std::ostringstream out;
     table.print(out);
+    if (const json& doubt = report.value("clock_doubt", json()); doubt.is_string())
+        out << doubt.get<std::string>() << '\n';
     if (report.at("peers").empty()) out << "no tunnel has its keys from IKE\n";
     out << report.at("half_open").get<std::uint64_t>() << " half open"
         << (report.at("cookies_demanded").get<bool>() ? ", cookies demanded" : "") << "; "

@@ -80,7 +80,7 @@ Result<std::string, std::string> verify(const Core& core, const IkeSa& sa, const
     if (credentials.authorities.empty())
         return Unexpected(text_of(id) + " authenticates with a certificate, but no authority is configured");
     const auto sent = certificates_in(auth, payloads);
-    const auto key = authenticate_peer(credentials, sent, id, {core.wall, core.options.newest_seen});
+    const auto key = authenticate_peer(credentials, sent, id, {core.wall, core.newest_seen});
     if (!key) return Unexpected(key.error());
     const auto verified = verify_with_key(*key, auth, octets);
     if (!verified) return Unexpected(text_of(id) + ": " + verified.error());
@@ -98,7 +98,7 @@ std::vector<CertificatePayload> certificates_in(const AuthPayload& auth, std::sp
 Result<void, std::string> check_again(const Core& core, const IkeSa& sa) {
     if (sa.peer_certificates.empty() || !sa.peer_id) return {};
     const auto key = authenticate_peer(*sa.options->credentials, sa.peer_certificates, *sa.peer_id,
-                                       {core.wall, core.options.newest_seen});
+                                       {core.wall, core.newest_seen});
     if (!key) return Unexpected(key.error());
     return {};
 }

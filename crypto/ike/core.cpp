@@ -1,5 +1,7 @@
 #include "crypto/ike/core.h"
 
+#include <utility>
+
 namespace isthmus::crypto::ike {
 
 namespace {
@@ -10,9 +12,7 @@ constexpr std::uint32_t kFirstEspSpi = 256;  // RFC 4303 section 2.1
 }  // namespace
 
 Core::Core(EngineOptions engine_options, Rng& random)
-    : options(std::move(engine_options)), rng(random), cookies(random) {
-    spis_in_use_.insert(options.taken_spis.begin(), options.taken_spis.end());
-}
+    : options(std::move(engine_options)), rng(random), cookies(random) {}
 
 IkeSa& Core::add(std::unique_ptr<IkeSa> sa) {
     if (sa->state == IkeState::half_open) ++half_open;
@@ -43,11 +43,18 @@ IkeSa* Core::owner_of(Spi inbound) noexcept {
 
 std::vector<IkeSa*> Core::sas_of(std::string_view peer) {
     std::vector<IkeSa*> all;
+    for (const IkeSa* sa : std::as_const(*this).sas_of(peer)) all.push_back(sa_with(sa->own_spi()));
+    return all;
+}
+
+std::vector<const IkeSa*> Core::sas_of(std::string_view peer) const {
+    std::vector<const IkeSa*> all;
     const auto theirs = by_peer_.find(peer);
     if (theirs == by_peer_.end()) return all;
     for (const IkeSpi own : theirs->second) {
-        IkeSa* sa = sa_with(own);
-        if (sa != nullptr && sa->state != IkeState::closed) all.push_back(sa);
+        const auto found = sas.find(own);
+        if (found != sas.end() && found->second->state != IkeState::closed)
+            all.push_back(found->second.get());
     }
     return all;
 }
@@ -75,7 +82,8 @@ IkeSpi Core::fresh_ike_spi() {
 Spi Core::fresh_esp_spi() {
     for (;;) {
         const Spi spi{rng.u32()};
-        if (raw(spi) >= kFirstEspSpi && spis_in_use_.insert(spi).second) return spi;
+        const bool is_free = raw(spi) >= kFirstEspSpi && !reserved_spis.contains(spi);
+        if (is_free && spis_in_use_.insert(spi).second) return spi;
     }
 }
 

@@ -28,6 +28,8 @@ class Core {
     Rng& rng;
     TimePoint now{};
     WallTime wall{};
+    WallTime newest_seen{};  ///< the latest moment that has certainly passed
+    std::set<Spi> reserved_spis;
 
     std::map<IkeSpi, std::unique_ptr<IkeSa>> sas;  ///< by our SPI
     std::map<std::string, Peer, std::less<>> peers;
@@ -54,6 +56,7 @@ class Core {
     void set_owner(Spi inbound, const IkeSa& sa) { owners_[inbound] = sa.own_spi(); }
     /// All of a peer's that are not closed.
     [[nodiscard]] std::vector<IkeSa*> sas_of(std::string_view peer);
+    [[nodiscard]] std::vector<const IkeSa*> sas_of(std::string_view peer) const;
     /// Something has changed: its timers, its queue and its peer are looked at before the call ends.
     void mark(const IkeSa& sa) { marked_.insert(sa.own_spi()); }
     void mark_peer(std::string_view peer) { marked_peers_.insert(std::string(peer)); }

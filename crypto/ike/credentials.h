@@ -57,11 +57,11 @@ struct Clock {
     WallTime now{};
     WallTime newest_seen{};
 };
-/// nullopt: the clock is plausible. Otherwise a sentence: "the clock says 1970-01-01 00:00:07 UTC, but ... was issued ...".
+/// nullopt: the clock is plausible; a few minutes behind are no doubt, since others' clocks may be ahead. Otherwise a sentence: "the clock says 1970-01-01 00:00:07 UTC, but ... was issued ...".
 [[nodiscard]] std::optional<std::string> clock_doubt(const Credentials& credentials, const Clock& clock);
 
 /// Authenticates a peer by certificates: the first CERT payload is the peer's, the others may be intermediates (RFC 7296
-/// section 3.6). Checks chain, dates, key usage, revocation, and that it speaks for `id`. Returns the key that AUTH must
+/// section 3.6). With a doubtful clock nobody is accepted, or with accept_without_clock dates are not looked at. Checks chain, dates, key usage, revocation, and that it speaks for `id`. Returns the key that AUTH must
 /// verify with. Error: a sentence naming certificate, field and date.
 [[nodiscard]] Result<PublicKey, std::string> authenticate_peer(const Credentials& credentials,
                                                                std::span<const CertificatePayload> sent,

@@ -97,15 +97,16 @@ class Engine::Impl {
         Peer* peer = core.peer_named(name);
         if (peer != nullptr) upkeep::look_after(core, *peer);
         const auto known = attempt_of_.find(name);
-        const auto at = peer != nullptr ? peer->attempt_at : std::nullopt;
+        const bool begins = peer != nullptr && peer->attempt_at.has_value();
+        const TimePoint at = begins ? *peer->attempt_at : TimePoint::max();
         if (known != attempt_of_.end()) {
             if (at == known->second) return;
             attempts_due_.erase({known->second, name});
             attempt_of_.erase(known);
         }
-        if (!at) return;
-        attempts_due_.insert({*at, name});
-        attempt_of_[name] = *at;
+        if (!begins) return;
+        attempts_due_.insert({at, name});
+        attempt_of_[name] = at;
     }
     void forget_deadline(IkeSpi spi) {
         const auto found = due_of_.find(spi);
@@ -157,6 +158,14 @@ void Engine::configure(std::vector<PeerOptions> peers, TimePoint now) {
         core.mark_peer(name);
     }
     impl_->settle();
+}
+
+void Engine::reserve_spis(std::span<const Spi> inbound) {
+    impl_->core.reserved_spis = {inbound.begin(), inbound.end()};
+}
+
+void Engine::on_certain_time(WallTime passed) {
+    impl_->core.newest_seen = std::max(impl_->core.newest_seen, passed);
 }
 
 void Engine::shut_down(TimePoint now) {

@@ -45,6 +45,11 @@ class Engine {
     /// The peers from now on. Unchanged ones keep their SAs; changed ones are built again; those that are gone are told so.
     /// Other credentials count from the next authentication on, but a peer whose certificate they refuse is dropped at once.
     void configure(std::vector<PeerOptions> peers, TimePoint now);
+    /// Inbound SPIs that others use (manual keys), from now on: never chosen here.
+    void reserve_spis(std::span<const Spi> inbound);
+    /// A moment that has certainly passed; the latest counts. A clock behind it is wrong: certificates are then accepted
+    /// only with Credentials::accept_without_clock.
+    void on_certain_time(WallTime passed);
     /// Tells every peer that all SAs end, once and without waiting for answers. Then only poll_action() makes sense.
     void shut_down(TimePoint now);
 

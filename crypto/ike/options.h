@@ -128,9 +128,6 @@ struct EngineOptions {
     std::uint16_t ike_port = 500;   ///< ours
     std::uint16_t nat_port = 4500;  ///< ours, shared with ESP in UDP
     HalfOpenOptions half_open;
-    std::vector<Spi> taken_spis;  ///< inbound SPIs that others use (manual keys)
-    /// The latest moment that has certainly passed (program built, state written): a clock behind it is wrong.
-    WallTime newest_seen{};
     bool key_log = false;  ///< hand out KeyLog actions: everything can then be read by whoever has them
 };
 

@@ -86,10 +86,7 @@ PeerSnapshot describe(const Core& core, const Peer& peer, TimePoint now) {
     out.mismatch = peer.mismatch;
     if (peer.attempt_at) out.next_attempt_in = until(*peer.attempt_at, now);
     out.failed_attempts = peer.failures;
-    for (const auto& [spi, sa] : core.sas) {
-        const bool is_shown = sa->state != IkeState::half_open && sa->state != IkeState::closed;
-        if (is_shown && sa->peer() == out.name) out.ike_sas.push_back(describe(*sa, now));
-    }
+    for (const IkeSa* sa : core.sas_of(out.name)) out.ike_sas.push_back(describe(*sa, now));
     return out;
 }
 

@@ -137,3 +137,23 @@ TEST_CASE("new credentials keep a peer that they still accept, and drop one whos
     CHECK(world.a().noted("not accepted any more"));
     CHECK(world.a().noted("revoked"));
 }
+
+TEST_CASE("a gateway whose clock is behind what it has seen accepts no certificate, unless it is told to") {
+    for (const bool told : {false, true}) {
+        CAPTURE(told);
+        Site site;
+        World world(44);
+        configure(world);
+        const auto a = site.credentials("a.example.org");
+        a->accept_without_clock = told;
+        world.a().peers[0].credentials = a;
+        world.b().peers[0].credentials = site.credentials("b.example.org");
+        world.start(world.b());
+        world.start(world.a());
+        world.a().engine->on_certain_time(kNow + std::chrono::hours(2));
+        world.a().engine->on_certain_time(kNow - std::chrono::hours(2));  // the latest counts
+        world.run_for(5s);
+        CHECK(world.both_up() == told);
+        CHECK(world.a().noted("this gateway does not know the time") != told);
+    }
+}
