@@ -38,7 +38,7 @@ class Charon:
         self.stub = build_stub(lab.directory)
         self.wishes = {"me": me, "peer": peer, "id": ids[0], "peer_id": ids[1], "auth": "psk", "secret": "",
                        "ike": "aes256gcm16-prfsha256-x25519", "esp": "aes256gcm16-x25519-esn", "encap": "no",
-                       "fragmentation": "yes", "directory": "charon", "ts": "dynamic[udp/1701]", "dpd": "0s", "charon": "", "remote_any": False,
+                       "fragmentation": "yes", "ts": "dynamic[udp/1701]", "dpd": "0s", "charon": "", "remote_any": False,
                        "childless": "allow", "quiet": False} | wishes
         self.process, self.starts = None, 0
 
@@ -56,7 +56,7 @@ class Charon:
         self.process = self.ns.spawn(f"charon-{self.starts}", "env", f"LD_PRELOAD={self.stub}",
                                      f"STRONGSWAN_CONF={self.directory}/strongswan.conf", CHARON,
                                      log=self.directory / f"out-{self.starts}")
-        if not wait_until(lambda: (self.directory / "vici").exists() or not self.process.running(), 10):
+        if not wait_until(lambda: (self.directory / "vici").exists() or not self.process.running(), 30):
             raise LabError("charon did not start: " + self.process.output())
         done = self.swanctl("--load-all", "--file", self.directory / "swanctl.conf")
         if done.returncode:
@@ -67,13 +67,13 @@ class Charon:
         self.process.signal(signal.SIGKILL)
         self.process.wait(5)
 
-    def swanctl(self, verb, *options, timeout=20):
+    def swanctl(self, verb, *options, timeout=90):
         return run("ip", "netns", "exec", self.ns.name, "env", f"SWANCTL_DIR={self.directory}",
                    f"STRONGSWAN_CONF={self.directory}/strongswan.conf", SWANCTL, verb, "--uri",
                    f"unix://{self.directory}/vici", *options, check=False, timeout=timeout)
 
     def initiate(self):
-        return self.swanctl("--initiate", "--child", "l2tp", "--timeout", "10")
+        return self.swanctl("--initiate", "--child", "l2tp", "--timeout", "60")
 
     def sas(self):
         return self.swanctl("--list-sas").stdout

@@ -70,7 +70,7 @@ class Pluto:
                   f"--no-dnssec --use-xfrm")
         self.process = self.ns.spawn(f"pluto-{self.starts}", "unshare", "-m", "sh", "-c", script,
                                      log=self.directory / f"out-{self.starts}")
-        ready = wait_until(lambda: self.whack("--status").returncode == 0 or not self.process.running(), 20)
+        ready = wait_until(lambda: self.whack("--status").returncode == 0 or not self.process.running(), 30)
         if not ready or not self.process.running():
             raise LabError("pluto did not start: " + self.process.output() + self.log()[-1500:])
         done = self._program("usr/libexec/ipsec/addconn", "--config", self.directory / "ipsec.conf", "--ctlsocket",
@@ -83,7 +83,7 @@ class Pluto:
         self.process.signal(signal.SIGKILL)
         self.process.wait(5)
 
-    def whack(self, *options, timeout=20):
+    def whack(self, *options, timeout=90):
         return self._program("usr/libexec/ipsec/whack", "--ctlsocket", self.directory / "run/pluto.ctl", *options,
                              check=False, timeout=timeout)
 
@@ -101,7 +101,7 @@ class Pluto:
         path = self.directory / "pluto.log"
         return path.read_text(errors="replace") if path.exists() else ""
 
-    def _program(self, path, *options, check=True, timeout=30):
+    def _program(self, path, *options, check=True, timeout=90):
         return run("ip", "netns", "exec", self.ns.name, "env", f"LD_LIBRARY_PATH={self.root}/usr/lib/x86_64-linux-gnu",
                    self.root / path, *options, check=check, timeout=timeout)
 

@@ -9,8 +9,9 @@ sys.path[:0] = [str(ROOT / "tests/system"), str(ROOT / "tests/ike")]
 
 from harness import Skip, case, cases, check, contains, equal, main  # noqa: E402
 from charon import Charon, missing, version  # noqa: E402
-from ike_sites import NAMES, WAN_ADDRESS, IkeSites, ike, ike_sa, is_up, peer  # noqa: E402
-from lab import Lab, wait_until  # noqa: E402
+from ike_sites import (NAMES, PATIENCE, WAN_ADDRESS, IkeSites, answers, ike, ike_sa, is_up, last_error, mismatch,  # noqa: E402
+                       peer, says)
+from lab import Lab, run, wait_until  # noqa: E402
 
 WE, IT = "we begin", "strongSwan begins"
 
@@ -33,12 +34,19 @@ class Pair:
         self.begins = begins
 
     def start(self):
+        self.start_both()
+        if self.begins == IT:
+            self.initiate()
+
+    def start_both(self):
         self.charon.start()
         self.we.start(wait=False)
-        check(wait_until(lambda: self.we.status() is not None, 5), "isthmusd does not answer")
-        if self.begins == IT:
-            done = self.charon.initiate()
-            check(done.returncode == 0, f"swanctl --initiate: {done.stdout[-600:]}")
+        check(wait_until(lambda: answers(self.we), PATIENCE), "isthmusd does not answer")
+
+    def initiate(self):
+        """strongSwan begins; patiently, since it does not try again by itself."""
+        done = self.charon.initiate()
+        check(done.returncode == 0, f"swanctl --initiate: {done.stdout[-600:]}")
 
     def up(self):
         return is_up(self.we) and self.agree()
@@ -50,8 +58,8 @@ class Pair:
         ours = [(c["spi_out"][2:], c["spi_in"][2:]) for c in (sa or {"children": []})["children"] if c["state"] == "installed"]
         return len(ours) == 1 and ours == theirs
 
-    def wait_up(self, seconds=10):
-        if not wait_until(self.up, seconds, 0.1):
+    def wait_up(self):
+        if not wait_until(self.up, PATIENCE, 0.1):
             raise AssertionError(f"not up: {peer(self.we)['state']}, {peer(self.we)['last_error']}; strongSwan: "
                                  f"{self.charon.sas()} ... {self.charon.log()[-1500:]}")
 
@@ -142,9 +150,10 @@ def behind_nat(begins):
         nat = ike_sa(pair.we)["nat"]
         check(nat["esp_in_udp"] and nat["local_behind" if begins == WE else "remote_behind"], f"NAT: {nat}")
         contains(pair.charon.sas(), ["TRANSPORT-in-UDP"], "swanctl --list-sas")
+        before = ike_sa(pair.we)["children"][0]["spi_in"]
         equal(ike(pair.we, "rekey", "cloud", "--child", "cloud").returncode, 0, "rekey")
-        time.sleep(1.5)
-        check(wait_until(pair.up, 10, 0.1), f"after a rekey: {pair.charon.sas()}")
+        check(wait_until(lambda: pair.up() and ike_sa(pair.we)["children"][0]["spi_in"] != before, PATIENCE, 0.1),
+              f"after a rekey: {pair.charon.sas()}")
 
 
 @case
@@ -206,7 +215,7 @@ def rekeyed():
             def changed():
                 sa = ike_sa(pair.we)
                 return sa and pair.up() and before != (sa["spi_initiator"], sa["children"][0]["spi_in"])
-            check(wait_until(changed, 15, 0.1), f"{name} was not rekeyed: {pair.charon.sas()} {pair.charon.log()[-1500:]}")
+            check(wait_until(changed, PATIENCE, 0.1), f"{name} was not rekeyed: {pair.charon.sas()} {pair.charon.log()[-1500:]}")
 
 
 @case
@@ -220,7 +229,7 @@ def rekeyed_at_once():
             ike(pair.we, "rekey", "cloud", "--child", "cloud")
             pair.charon.swanctl("--rekey", "--child", "l2tp")
             time.sleep(1)
-            check(wait_until(pair.up, 20, 0.1), f"{peer(pair.we)} {pair.charon.sas()}")
+            check(wait_until(pair.up, PATIENCE, 0.1), f"{peer(pair.we)} {pair.charon.sas()}")
 
 
 @case
@@ -233,7 +242,7 @@ def deleted_by_it():
         for what in ("--child", "--ike"):
             before = ike_sa(pair.we)["children"][0]["spi_in"]
             pair.charon.swanctl("--terminate", what, "l2tp" if what == "--child" else "l2")
-            check(wait_until(lambda: pair.up() and ike_sa(pair.we)["children"][0]["spi_in"] != before, 10, 0.1),
+            check(wait_until(lambda: pair.up() and ike_sa(pair.we)["children"][0]["spi_in"] != before, PATIENCE, 0.1),
                   f"did not come back after --terminate {what}")
 
 
@@ -244,11 +253,11 @@ def killed(begins):
         pair.start()
         pair.wait_up()
         pair.charon.kill()
-        check(wait_until(lambda: peer(pair.we)["state"] != "up", 6), "its death was not noticed within 6 s")
+        check(wait_until(lambda: peer(pair.we)["state"] != "up", PATIENCE), "its death was not noticed")
         pair.charon.start()
         if begins == IT:
-            check(pair.charon.initiate().returncode == 0, "it cannot begin again")
-        pair.wait_up(8)
+            pair.initiate()
+        pair.wait_up()
 
 
 @case
@@ -261,8 +270,8 @@ def we_are_killed():
         pair.we.kill()
         time.sleep(0.5)
         pair.we.start(wait=False)
-        check(wait_until(lambda: pair.we.status() is not None, 5), "isthmusd does not answer")
-        pair.wait_up(8)
+        check(wait_until(lambda: answers(pair.we), PATIENCE), "isthmusd does not answer")
+        pair.wait_up()
 
 
 @case
@@ -272,8 +281,8 @@ def its_dpd():
         pair = Pair(lab, dpd="1s")
         pair.start()
         pair.wait_up()
-        time.sleep(4)
-        check(pair.up(), "not up after some seconds of DPD")
+        check(wait_until(lambda: pair.charon.log().count("sending DPD request") >= 3, PATIENCE, 0.1), "strongSwan does not ask")
+        check(wait_until(pair.up, PATIENCE, 0.1), "not up after some seconds of DPD")
         check("giving up" not in pair.charon.log(), "strongSwan gave up")
 
 
@@ -281,14 +290,11 @@ def its_dpd():
 def wrong_secret(begins):
     with Lab("swan") as lab:
         pair = Pair(lab, begins, secret="not the one that the other side has")
-        pair.charon.start()
-        pair.we.start(wait=False)
-        check(wait_until(lambda: pair.we.status() is not None, 5), "isthmusd does not answer")
+        pair.start_both()
         if begins == IT:
             pair.charon.initiate()
-        check(wait_until(lambda: peer(pair.we)["last_error"], 5), "no error")
         wanted = ["AUTHENTICATION_FAILED"] if begins == WE else ["keys differ"]
-        contains(peer(pair.we)["last_error"]["text"], wanted, "last error")
+        check(wait_until(lambda: says(last_error(pair.we), wanted), PATIENCE, 0.1), f"the error: {last_error(pair.we)}")
         check(not is_up(pair.we), "it came up")
 
 
@@ -297,11 +303,40 @@ def wrong_identity():
     """strongSwan says to be another than the one expected: both names are in the error."""
     with Lab("swan") as lab:
         pair = Pair(lab, WE, dc={"remote_identity": "somebody-else.example.org"})
-        pair.charon.start()
-        pair.we.start(wait=False)
-        check(wait_until(lambda: pair.we.status() and peer(pair.we)["last_error"], 5), "no error")
-        said = peer(pair.we)["last_error"]["text"]
-        check("cloud-gw.example.org" in said or "AUTHENTICATION_FAILED" in said, said)
+        pair.start_both()
+        check(wait_until(lambda: says(last_error(pair.we), ["cloud-gw.example.org"]) or
+                         says(last_error(pair.we), ["AUTHENTICATION_FAILED"]), PATIENCE, 0.1), f"the error: {last_error(pair.we)}")
+        check(not is_up(pair.we), "it came up")
+
+
+def expire(folder, name, dns):
+    """A certificate for the same key whose time is over; `isthmus pki` makes none."""
+    request, extensions = folder / f"{name}.csr", folder / f"{name}.ext"
+    extensions.write_text(f"subjectAltName = DNS:{dns}\nkeyUsage = digitalSignature\n")
+    run("openssl", "req", "-new", "-key", folder / f"{name}.key", "-subj", f"/CN={dns}", "-out", request)
+    run("openssl", "x509", "-req", "-in", request, "-CA", folder / "ca.pem", "-CAkey", folder / "ca.key", "-set_serial", "4711",
+        "-days", "-1", "-extfile", extensions, "-out", folder / f"{name}.pem")
+
+
+@cases([(how, begins) for how in ("revoked", "expired") for begins in (WE, IT)],
+       "its certificate is {0[0]}: {0[1]}, and we say when that was")
+def refused_certificate(what):
+    how, begins = what
+    with Lab("swan") as lab:
+        pair = Pair(lab, begins, "certificate", dc={"crl": ["/etc/isthmus/keys/ca.crl"]})
+        authority = pair.sites.authority
+        if how == "revoked":
+            authority.run("revoke", authority.directory / "cloud-gw.pem")
+        else:
+            expire(authority.directory, "cloud-gw", NAMES["cloud"])
+            pair.charon.certify(authority, "cloud")
+        authority.give(pair.we, "ca.crl")
+        pair.start_both()
+        if begins == IT:
+            pair.charon.initiate()
+        wanted = ["CN=cloud-gw.example.org", "was revoked at" if how == "revoked" else "has expired: notAfter is"]
+        check(wait_until(lambda: says(last_error(pair.we), wanted), PATIENCE, 0.1), f"the error: {last_error(pair.we)}")
+        check(not is_up(pair.we), "it came up")
 
 
 @case
@@ -309,13 +344,11 @@ def nothing_in_common():
     """Proposals without anything in common: ours are shown, and as responder strongSwan's too."""
     with Lab("swan") as lab:
         pair = Pair(lab, IT, dc={"prfs": ["sha512"]}, ike="aes256gcm16-prfsha256-x25519")
-        pair.charon.start()
-        pair.we.start(wait=False)
-        check(wait_until(lambda: pair.we.status() is not None, 5), "isthmusd does not answer")
+        pair.start_both()
         pair.charon.initiate()
-        check(wait_until(lambda: peer(pair.we)["mismatch"], 5), f"no mismatch: {peer(pair.we)}")
-        contains(peer(pair.we)["mismatch"]["theirs"], ["PRF_HMAC_SHA2_256"], "theirs")
-        contains(peer(pair.we)["mismatch"]["ours"], ["PRF_HMAC_SHA2_512"], "ours")
+        check(wait_until(lambda: says(mismatch(pair.we)["theirs"], ["PRF_HMAC_SHA2_256"]), PATIENCE, 0.1),
+              f"no mismatch: {peer(pair.we)}")
+        contains(mismatch(pair.we)["ours"], ["PRF_HMAC_SHA2_512"], "ours")
 
 
 if __name__ == "__main__":

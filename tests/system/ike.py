@@ -1,29 +1,33 @@
 """Two gateways keyed by IKEv2: they come up, and come back whatever happens to either."""
 import os
 import pathlib
-import re
+import random
+import socket
 import subprocess
 import threading
 import time
 
-from harness import Skip, case, cases, check, contains, equal, main
-from ike_sites import IkeSites, ike, ike_sa, is_up, peer, put_secret
-from lab import Lab, find_program, wait_until
-from sites import OTHER, address
-from wire import Capture, ping
+from harness import Skip, case, cases, check, contains, equal, main  # first: it makes the lab's modules visible
+import conntrack
+from ike_sites import (PATIENCE, IkeSites, answers, child, ike, ike_sa, is_up, last_error, mismatch, peer, put_secret,
+                       says)
+from lab import Lab, find_program, inside, wait_until
+from sites import OTHER, WAN_ADDRESS, address
+from wire import Capture, datagrams, ping, udp4
 
 LIMIT = {"psk": 3.0, "certificate": 5.0}  # seconds from a gateway's return until traffic flows
-ROOM = 2.0  # the machine may be busy with other things
+TRIES = 3  # for what must be quick: the machine may be busy with other things
+LONG = bool(os.environ.get("ISTHMUS_LONG"))
 
 
-def outage(sites, site, act, limit):
-    """Pings every 20 ms while act() happens; the longest silence after the gateway is back, in seconds."""
+def outage(sites, site, act):
+    """Pings every 20 ms while act() happens; seconds from its end, when the gateway is started again, to the next answer."""
     stop, answered = threading.Event(), []
 
     def ask():
         while not stop.is_set():
-            answers, _ = ping(sites.hosts[OTHER[site]], address(site), 1, patience=0.2)
-            if answers:
+            got, _ = ping(sites.hosts[OTHER[site]], address(site), 1, patience=0.2)
+            if got:
                 answered.append(time.monotonic())
 
     asking = threading.Thread(target=ask)
@@ -31,13 +35,40 @@ def outage(sites, site, act, limit):
     try:
         act()
         back = time.monotonic()
-        wait_until(lambda: answered and answered[-1] > back, limit + ROOM)
+        wait_until(lambda: answered and answered[-1] > back, PATIENCE)
     finally:
         stop.set()
         asking.join()
     after = [t for t in answered if t > back]
-    check(after, f"no traffic within {limit + ROOM:.0f} s of the gateway's return")
+    check(after, f"no traffic within {PATIENCE} s of the gateway's return")
     return after[0] - back
+
+
+def comes_back_within(limit, sites, site, act):
+    """It always comes back, and in one of a few tries within the limit."""
+    took = []
+    for _ in range(TRIES):
+        took.append(outage(sites, site, act))
+        if took[-1] <= limit:
+            break
+        check(wait_until(lambda: agree(sites), PATIENCE, 0.1), "the two do not agree again")
+    print(f"  traffic {', '.join(f'{t:.2f}' for t in took)} s after the start of isthmusd")
+    check(min(took) <= limit, f"{min(took):.1f} s at best, more than {limit} s")
+
+
+def agree(sites):
+    """Both have the same IKE SA and the same child."""
+    dc, cloud = (child(g) if answers(g) else None for g in (sites.dc, sites.cloud))
+    return bool(dc and cloud and (dc["spi_in"], dc["spi_out"]) == (cloud["spi_out"], cloud["spi_in"]))
+
+
+def start(sites):
+    """Both gateways, until they agree and traffic flows."""
+    for gateway in sites.gateways.values():
+        gateway.start(wait=False)
+    check(wait_until(lambda: agree(sites), PATIENCE, 0.1),
+          f"not up: {', '.join(last_error(g) or 'no error' for g in sites.gateways.values())}")
+    check(sites.wait_for_traffic(PATIENCE), "no traffic to begin with")
 
 
 @cases(("psk", "certificate"), "IKE with {} brings traffic up, both VLANs, and nothing crosses in clear")
@@ -45,13 +76,11 @@ def comes_up(auth):
     with Lab("ike") as lab:
         sites = IkeSites(lab, auth)
         wan = Capture(sites.wan, "dc", lab.directory / "wan.pcap")
-        sites.start()
+        start(sites)
         for vlan in (0, 10, 20):
-            check(sites.wait_for_traffic(5, vlan), f"no traffic in VLAN {vlan}")
+            check(sites.wait_for_traffic(PATIENCE, vlan), f"no traffic in VLAN {vlan}")
         for gateway in sites.gateways.values():
-            sa = ike_sa(gateway)
-            check(sa and sa["children"], f"no IKE SA: {peer(gateway)}")
-            equal(sa["children"][0]["mode"], "transport", "mode")
+            equal(child(gateway)["mode"], "transport", "mode")
         equal(ike_sa(sites.dc)["spi_initiator"], ike_sa(sites.cloud)["spi_initiator"], "IKE SA of the two")
         contains(str(peer(sites.dc)), ["cloud-gw.example.org", "aes-256-gcm"], "isthmus ike --json")
         wan.stop()
@@ -65,8 +94,7 @@ def comes_back(what):
     auth, site, how = what
     with Lab("ike") as lab:
         sites = IkeSites(lab, auth)
-        sites.start()
-        check(sites.wait_for_traffic(10), "no traffic to begin with")
+        start(sites)
         gateway = sites.gateways[site]
 
         def act():
@@ -74,9 +102,7 @@ def comes_back(what):
             time.sleep(1)
             gateway.start(wait=False)
 
-        took = outage(sites, site, act, LIMIT[auth])
-        check(took <= LIMIT[auth] + ROOM, f"{took:.1f} s")
-        print(f"  traffic {took:.2f} s after the start of isthmusd")
+        comes_back_within(LIMIT[auth], sites, site, act)
 
 
 @cases([("initiator", "responder"), ("responder", "initiator")],
@@ -84,16 +110,35 @@ def comes_back(what):
 def fixed_roles(roles):
     with Lab("ike") as lab:
         sites = IkeSites(lab, dc={"role": roles[0]}, cloud={"role": roles[1]})
-        sites.start()
-        check(sites.wait_for_traffic(10), "no traffic to begin with")
+        start(sites)
 
         def act():
             sites.dc.kill()
             time.sleep(1)
             sites.dc.start(wait=False)
 
-        took = outage(sites, "dc", act, LIMIT["psk"])
-        print(f"  traffic {took:.2f} s after the start of isthmusd")
+        comes_back_within(LIMIT["psk"], sites, "dc", act)
+
+
+class Flood:
+    """Pings in rows of fifty, 10 ms apart, as long as it lives; each answer is waited for generously."""
+
+    def __init__(self, sites):
+        self.sites, self.sent, self.answered = sites, 0, 0
+        self.stop, self.thread = threading.Event(), threading.Thread(target=self._run)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop.set()
+        self.thread.join()
+
+    def _run(self):
+        while not self.stop.is_set():
+            got, _ = ping(self.sites.hosts["dc"], address("cloud"), 50, patience=5.0)
+            self.sent, self.answered = self.sent + 50, self.answered + got
 
 
 @case
@@ -101,22 +146,24 @@ def rekeying_loses_nothing():
     """New keys for ESP and for IKE, from either side, under a flood of pings: none is lost."""
     with Lab("ike") as lab:
         sites = IkeSites(lab)
-        sites.start()
-        check(sites.wait_for_traffic(10), "no traffic to begin with")
-        spis = {ike_sa(sites.dc)["children"][0]["spi_in"]}
-        result = {}
-        flood = threading.Thread(target=lambda: result.update(ping=sites.ping(count=1500)))
-        flood.start()
-        for gateway, options in ((sites.dc, ("--child", "cloud")), (sites.cloud, ("--child", "dc")), (sites.dc, ()),
-                                 (sites.cloud, ()), (sites.dc, ("--child", "cloud"))):
-            time.sleep(1.5)
-            done = ike(gateway, "rekey", "dc" if gateway is sites.cloud else "cloud", *options)
-            equal(done.returncode, 0, f"isthmus ike rekey: {done.stderr}")
-            sa = ike_sa(sites.dc)
-            spis |= {child["spi_in"] for child in (sa or {"children": []})["children"]}
-        flood.join()
-        check(len(spis) >= 3, f"keys changed {len(spis) - 1} times")
-        equal(result["ping"][0], 0.0, "lost, in percent")
+        start(sites)
+
+        def keys():
+            return ike_sa(sites.dc)["spi_initiator"], child(sites.dc)["spi_in"]
+
+        with Flood(sites) as flood:
+            for gateway, what in ((sites.dc, "child"), (sites.cloud, "child"), (sites.dc, "IKE SA"), (sites.cloud, "IKE SA"),
+                                  (sites.dc, "child")):
+                name = OTHER[gateway.site]
+                before = keys()
+                done = ike(gateway, "rekey", name, *(("--child", name) if what == "child" else ()))
+                equal(done.returncode, 0, f"isthmus ike rekey: {done.stderr}")
+                changed = 1 if what == "child" else 0
+                check(wait_until(lambda: agree(sites) and keys()[changed] != before[changed], PATIENCE, 0.1),
+                      f"{what} of {gateway.site} has no new keys: {peer(gateway)}")
+                time.sleep(0.5)
+        equal(flood.answered, flood.sent, "answers")
+        print(f"  {flood.sent} pings over five rekeyings")
 
 
 @case
@@ -124,13 +171,12 @@ def terminated():
     """`isthmus ike terminate` closes everything at both ends, and it is built anew by itself."""
     with Lab("ike") as lab:
         sites = IkeSites(lab)
-        sites.start()
-        check(sites.wait_for_traffic(10), "no traffic to begin with")
+        start(sites)
         before = ike_sa(sites.dc)["spi_initiator"]
         equal(ike(sites.dc, "terminate", "cloud").returncode, 0, "exit status")
-        check(wait_until(lambda: is_up(sites.dc) and ike_sa(sites.dc) and ike_sa(sites.dc)["spi_initiator"] != before, 6),
+        check(wait_until(lambda: agree(sites) and ike_sa(sites.dc)["spi_initiator"] != before, PATIENCE, 0.1),
               "not built anew")
-        check(sites.wait_for_traffic(5), "no traffic afterwards")
+        check(sites.wait_for_traffic(PATIENCE), "no traffic afterwards")
         refused = ike(sites.dc, "terminate", "nobody")
         equal(refused.returncode, 1, "exit status for a peer that is not there")
         contains(refused.stderr, ["no peer", "nobody"], "the refusal")
@@ -145,14 +191,15 @@ def wrong_secret():
         put_secret(sites.cloud, "psk", "another secret, which is long enough")
         for gateway in sites.gateways.values():
             gateway.start(wait=False)
-        check(wait_until(lambda: sites.dc.status() and peer(sites.dc)["last_error"], 5), "no error at dc")
-        check(wait_until(lambda: sites.cloud.status() and peer(sites.cloud)["last_error"], 5), "no error at cloud")
-        said = peer(sites.dc)["last_error"]["text"] + peer(sites.cloud)["last_error"]["text"]
-        contains(said, ["AUTHENTICATION_FAILED"], "the errors")
-        check(re.search("keys differ", said), f"the errors do not say why: {said}")
+
+        def told():
+            """Whoever began was refused, whoever was asked knows why; they take turns."""
+            said = [last_error(g) for g in sites.gateways.values()]
+            return all(said) and says(" ".join(said), ["AUTHENTICATION_FAILED", "keys differ"])
+        check(wait_until(told, PATIENCE, 0.1), f"the errors: {[last_error(g) for g in sites.gateways.values()]}")
         (sites.cloud.keys / "psk").write_text(right)
         sites.cloud.process.signal(1)
-        check(wait_until(lambda: is_up(sites.dc) and is_up(sites.cloud), 10), "not up after the reload")
+        check(wait_until(lambda: agree(sites), PATIENCE, 0.1), "not up after the reload")
 
 
 @case
@@ -162,28 +209,24 @@ def wrong_identity():
         sites = IkeSites(lab, "certificate", dc={"remote_identity": "other-gw.example.org"})
         for gateway in sites.gateways.values():
             gateway.start(wait=False)
-        check(wait_until(lambda: sites.dc.status() and peer(sites.dc)["last_error"], 5), "no error at dc")
-        contains(peer(sites.dc)["last_error"]["text"], ["cloud-gw.example.org"], "the error")
+        names = ["cloud-gw.example.org", "other-gw.example.org"]
+        check(wait_until(lambda: says(last_error(sites.dc), names), PATIENCE, 0.1), f"the error: {last_error(sites.dc)}")
         check(not is_up(sites.dc), "it came up")
-
-
-def mismatch_at(gateway):
-    status = gateway.status()
-    return peer(gateway)["mismatch"] if status else None
 
 
 @case
 def nothing_in_common():
-    """Proposals without anything in common: `isthmus ike` shows both sides'."""
+    """Proposals without anything in common: `isthmus ike` shows both sides', at both."""
     with Lab("ike") as lab:
-        sites = IkeSites(lab, dc={"groups": ["ecp384"]}, cloud={"groups": ["x25519"]})
+        groups = {"dc": ("ecp384", "ECP_384"), "cloud": ("x25519", "CURVE_25519")}
+        sites = IkeSites(lab, **{site: {"groups": [name]} for site, (name, _) in groups.items()})
         for gateway in sites.gateways.values():
             gateway.start(wait=False)
         # Whoever is refused first does not learn what the other wants until the other tries as well.
-        check(wait_until(lambda: (mismatch_at(sites.cloud) or {}).get("theirs"), 15), "no mismatch at cloud")
-        mismatch = mismatch_at(sites.cloud)
-        contains(mismatch["ours"], ["CURVE_25519"], "ours")
-        contains(mismatch["theirs"], ["ECP_384"], "theirs")
+        for site, gateway in sites.gateways.items():
+            wanted = {"ours": groups[site][1], "theirs": groups[OTHER[site]][1]}
+            check(wait_until(lambda: all(says(mismatch(gateway)[who], [group]) for who, group in wanted.items()), PATIENCE, 0.1),
+                  f"{site} shows {mismatch(gateway)}, expected {wanted}")
 
 
 @case
@@ -193,32 +236,53 @@ def encapsulated():
         with Lab("ike") as lab:
             sites = IkeSites(lab, encapsulation=wish)
             wan = Capture(sites.wan, "dc", lab.directory / "wan.pcap")
-            sites.start()
-            check(sites.wait_for_traffic(5), f"no traffic with {wish}")
+            start(sites)
             wan.stop()
             protocols = {p.data[23] for p in wan.packets() if p.data[12:14] == b"\x08\x00"} - {1, 2}
             check(wanted in protocols, f"{wish}: protocols {protocols}")
             check(50 not in protocols or wish == "never", f"{wish}: protocols {protocols}")
 
 
+def open_to_any(gateway):
+    """The gateway takes its peer from any address."""
+    remote = f'remote = "{WAN_ADDRESS[OTHER[gateway.site]]}"'
+    text = gateway.config.read_text()
+    contains(text, [remote], "the configuration")
+    gateway.config.write_text(text.replace(remote, 'remote = "any"'))
+
+
+def masquerade(sites, ports):
+    """What goes to the cloud gets the router's address and one of these ports; what was mapped before is forgotten."""
+    rules = ("add table ip nat; flush table ip nat; add chain ip nat post { type nat hook postrouting priority 100; }; "
+             f'add rule ip nat post oifname "cloud" meta l4proto udp masquerade to :{ports.start}-{ports.stop - 1} random')
+    done = sites.wan.run("nft", rules, check=False)
+    if done.returncode:
+        raise Skip(f"this kernel has no NAT: {done.stderr}")
+    conntrack.flush(sites.wan)
+
+
 @case
 def behind_nat():
     """A gateway behind a NAT that moves its mapping: traffic goes on."""
     with Lab("ike") as lab:
-        sites = IkeSites(lab, cloud={})
-        nft = "add table ip nat; add chain ip nat post { type nat hook postrouting priority 100; };"
-        if sites.wan.run("nft", nft + 'add rule ip nat post oifname "cloud" masquerade random', check=False).returncode:
-            raise Skip("this kernel has no NAT")
-        config = sites.cloud.config.read_text().replace('remote = "198.51.100.1"', 'remote = "any"')
-        sites.cloud.config.write_text(config)
-        sites.start()
-        check(sites.wait_for_traffic(10), "no traffic through the NAT")
-        sa = ike_sa(sites.cloud)
-        check(sa["nat"]["remote_behind"] and sa["nat"]["esp_in_udp"], f"the NAT is not seen: {sa['nat']}")
-        sites.wan.run("nft", "flush ruleset")
-        sites.wan.run("nft", nft + 'add rule ip nat post oifname "cloud" masquerade to :20000-30000 random', check=False)
-        sites.wan.run("conntrack", "-F", check=False)
-        check(sites.wait_for_traffic(12), "no traffic after the mapping moved")
+        sites = IkeSites(lab)
+        before, afterwards = range(40000, 50000), range(20000, 30000)
+        masquerade(sites, before)
+        open_to_any(sites.cloud)
+        sites.dc.start(wait=False)
+        sites.cloud.start(wait=False)
+        check(sites.wait_for_traffic(PATIENCE), "no traffic through the NAT")
+
+        def mapped(ports):
+            sa, pair = ike_sa(sites.cloud), child(sites.cloud)
+            return sa and pair and all(int(x["remote"].rpartition(":")[2]) in ports for x in (sa, pair))
+
+        check(wait_until(lambda: mapped(before), PATIENCE, 0.1), f"the NAT is not seen: {peer(sites.cloud)}")
+        nat = ike_sa(sites.cloud)["nat"]
+        check(nat["remote_behind"] and nat["esp_in_udp"], f"the NAT is not seen: {nat}")
+        masquerade(sites, afterwards)
+        check(sites.wait_for_traffic(PATIENCE), "no traffic after the mapping moved")
+        check(wait_until(lambda: mapped(afterwards), PATIENCE, 0.1), f"the move is not seen: {peer(sites.cloud)}")
 
 
 @case
@@ -231,9 +295,11 @@ def key_log():
         wan = Capture(sites.wan, "dc", lab.directory / "wan.pcap")
         start_with_key_log(sites.dc, logs)
         sites.cloud.start(wait=False)
-        check(sites.wait_for_traffic(10), "no traffic")
+        check(wait_until(lambda: agree(sites), PATIENCE, 0.1), "not up")
+        check(sites.wait_for_traffic(PATIENCE), "no traffic")
+        before = child(sites.dc)["spi_in"]
         equal(ike(sites.dc, "rekey", "cloud", "--child", "cloud").returncode, 0, "rekey")
-        time.sleep(2)
+        check(wait_until(lambda: agree(sites) and child(sites.dc)["spi_in"] != before, PATIENCE, 0.1), "no new keys")
         sites.ping(count=5)
         wan.stop()
         contains(sites.dc.process.output(), ["keys are written"], "the log")
@@ -251,7 +317,7 @@ def key_log():
         sites.cloud.stop()
         sites.cloud.config.write_text(config)
         start_with_key_log(sites.cloud, logs)
-        equal(sites.cloud.process.wait(5), 1, "exit status without allow_key_log")
+        equal(sites.cloud.process.wait(PATIENCE), 1, "exit status without allow_key_log")
         contains(sites.cloud.process.output(), ["--key-log is refused", "allow_key_log"], "the refusal")
 
 
@@ -269,7 +335,7 @@ def tshark(directory, capture, logs):
     for table in logs.iterdir():
         (profile / table.name).write_bytes(table.read_bytes())
     options = ["-o", "esp.enable_encryption_decode:TRUE", "-o", "esp.enable_authentication_check:TRUE"]
-    done = subprocess.run(["tshark", "-r", str(capture), *options, "-V"], capture_output=True, text=True, timeout=60,
+    done = subprocess.run(["tshark", "-r", str(capture), *options, "-V"], capture_output=True, text=True, timeout=240,
                           env=os.environ | {"WIRESHARK_CONFIG_DIR": str(profile), "HOME": str(directory)})
     return done.stdout
 
@@ -280,13 +346,106 @@ def reloaded_certificate():
     with Lab("ike") as lab:
         sites = IkeSites(lab, "certificate", dc={"crl": ["/etc/isthmus/keys/ca.crl"]})
         sites.authority.give(sites.dc, "ca.crl")
-        sites.start()
-        check(sites.wait_for_traffic(10), "no traffic to begin with")
+        start(sites)
         sites.authority.run("revoke", sites.authority.directory / "cloud-gw.pem")
         sites.authority.give(sites.dc, "ca.crl")
         sites.dc.process.signal(1)
-        check(wait_until(lambda: peer(sites.dc)["last_error"] and "revoked" in peer(sites.dc)["last_error"]["text"], 6),
-              f"{peer(sites.dc)['last_error']}")
+        check(wait_until(lambda: says(last_error(sites.dc), ["revoked"]), PATIENCE, 0.1), last_error(sites.dc))
+
+
+@case
+def clock_is_behind():
+    """A gateway whose clock is behind what it has seen says so and accepts no certificate, unless it is told to."""
+    with Lab("ike") as lab:
+        sites = IkeSites(lab, "certificate", dc={"accept_without_clock": False})
+        seen = sites.dc.state_dir / "newest-seen"
+        tomorrow = f"{int(time.time()) + 86400}\n"
+        seen.write_text(tomorrow)
+        for gateway in sites.gateways.values():
+            gateway.start(wait=False)
+        doubt = ["does not know the time", "has already seen"]
+        check(wait_until(lambda: says(last_error(sites.dc), [*doubt, "cloud-gw.example.org"]), PATIENCE, 0.1),
+              f"the error: {last_error(sites.dc)}")
+        contains(sites.dc.process.output(), doubt, "the log")
+        contains(ike(sites.dc)["clock_doubt"], doubt, "isthmus ike --json")
+        check(not is_up(sites.dc), "it came up")
+        sites.dc.config.write_text(
+            sites.dc.config.read_text().replace("accept_without_clock = false", "accept_without_clock = true"))
+        sites.dc.process.signal(1)
+        check(wait_until(lambda: agree(sites), PATIENCE, 0.1), f"not up although it is told to accept: {last_error(sites.dc)}")
+        sites.dc.stop()
+        equal(seen.read_text(), tomorrow, "the newest time seen, after a stop")
+
+
+class Strangers:
+    """IKE_SA_INIT requests from addresses that are not theirs, 10,000 a second if the machine can, as long as it lives."""
+    RATE, AT_ONCE = 10_000, 50
+
+    def __init__(self, ns, target, request):
+        self.packets = []
+        for _ in range(self.RATE):
+            source = f"10.{random.randrange(256)}.{random.randrange(256)}.{random.randrange(1, 255)}"
+            self.packets.append(udp4(source, target, 500, 500, random.randbytes(8) + request[8:]))
+        with inside(ns.name):
+            self.socket = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+        self.target, self.sent, self.rate = target, 0, 0
+        self.stop, self.thread = threading.Event(), threading.Thread(target=self._run)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop.set()
+        self.thread.join()
+        self.socket.close()
+
+    def _run(self):
+        begin = time.monotonic()
+        while not self.stop.is_set():
+            for _ in range(self.AT_ONCE):
+                self.socket.sendto(self.packets[self.sent % self.RATE], (self.target, 0))
+                self.sent += 1
+            time.sleep(max(0.0, begin + self.sent / self.RATE - time.monotonic()))
+        self.rate = self.sent / (time.monotonic() - begin)
+
+
+def memory(process):
+    """Resident, in kB."""
+    for line in pathlib.Path(f"/proc/{process.pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1])
+    return 0
+
+
+@case
+def flooded():
+    """Under a flood of IKE_SA_INIT from made-up addresses memory is bounded, and an honest peer gets in within 3 s."""
+    with Lab("ike") as lab:
+        sites = IkeSites(lab, dc={"role": "responder"}, cloud={"role": "initiator"})
+        open_to_any(sites.dc)
+        wan = Capture(sites.wan, "dc", lab.directory / "init.pcap", only="udp port 500")
+        start(sites)
+        wan.stop()
+        requests = [d.payload for d in datagrams(wan.packets()) if d.destination == WAN_ADDRESS["dc"]]
+        check(requests, "no IKE_SA_INIT was captured")
+        before = memory(sites.dc.process)
+        with Strangers(sites.wan, WAN_ADDRESS["dc"], requests[0]) as strangers:
+            check(wait_until(lambda: ike(sites.dc)["cookies_sent"] > 1000, PATIENCE, 0.1), f"no cookies: {ike(sites.dc)}")
+            if LONG:
+                time.sleep(10)
+
+            def act():
+                sites.cloud.kill()
+                time.sleep(0.5)
+                sites.cloud.start(wait=False)
+
+            comes_back_within(3.0, sites, "cloud", act)
+            now = ike(sites.dc)
+        check(now["half_open"] <= 50, f"{now['half_open']} half-open IKE SAs")
+        grown = memory(sites.dc.process) - before
+        check(grown < 20_000, f"isthmusd has grown by {grown} kB")
+        print(f"  {strangers.sent} requests, {strangers.rate:.0f}/s; {now['cookies_sent']} cookies, isthmusd has grown by {grown} kB")
 
 
 if __name__ == "__main__":

@@ -3,12 +3,13 @@ import json
 import os
 
 from harness import ROOT  # first: it makes the lab's modules visible
-from lab import find_program, run
+from lab import LabError, find_program, run
 from one_site import base_config, toml
 from sites import WAN_ADDRESS, TwoSites
 
 NAMES = {"dc": "dc-gw.example.org", "cloud": "cloud-gw.example.org"}
 OTHER = {"dc": "cloud", "cloud": "dc"}
+PATIENCE = 30  # seconds until a test gives up: machines may be busy. Nobody waits longer than it takes.
 
 
 def ike_config(site, auth="psk", **ike):
@@ -68,9 +69,40 @@ def ike_sa(gateway):
     return up[0] if len(up) == 1 else None
 
 
+def child(gateway):
+    """The one child of the one IKE SA; None: none, or more than one."""
+    sa = ike_sa(gateway)
+    return sa["children"][0] if sa and len(sa["children"]) == 1 and sa["children"][0]["state"] == "installed" else None
+
+
 def is_up(gateway):
-    return gateway.status() is not None and peer(gateway)["state"] == "up"
+    return answers(gateway) and peer(gateway)["state"] == "up"
 
 
-__all__ = ["IkeSites", "NAMES", "ROOT", "WAN_ADDRESS", "ike", "ike_config", "ike_sa", "is_up",
-           "peer", "put_secret"]
+def answers(gateway):
+    return gateway.status() is not None
+
+
+def last_error(gateway):
+    """Why it last did not work out with the peer; empty also while the gateway does not answer."""
+    try:
+        return (peer(gateway)["last_error"] or {"text": ""})["text"]
+    except LabError:
+        return ""
+
+
+def mismatch(gateway):
+    """Both sides' proposals, ours and theirs, of a negotiation that failed; empty strings: nothing is known."""
+    try:
+        return peer(gateway)["mismatch"] or {"ours": "", "theirs": ""}
+    except LabError:
+        return {"ours": "", "theirs": ""}
+
+
+def says(text, words):
+    """Every one of the words is in the text, in any case."""
+    return all(word.lower() in text.lower() for word in words)
+
+
+__all__ = ["IkeSites", "NAMES", "PATIENCE", "ROOT", "WAN_ADDRESS", "answers", "child", "ike", "ike_config", "ike_sa", "is_up",
+           "last_error", "mismatch", "peer", "put_secret", "says"]

@@ -71,8 +71,8 @@ class Gateway:
         log = self.directory / f"isthmusd-{self.starts}.log"
         self.process = self.ns.spawn(f"isthmusd-{self.site}", find_program("isthmusd", self.build), "--config",
                                      self.config, log=log)
-        if wait and not wait_until(lambda: self.up() or not self.process.running(), 10):
-            raise LabError(f"{self.ns.role} did not come up within 10 s; its log:\n{self.process.output()}")
+        if wait and not wait_until(lambda: self.up() or not self.process.running(), 30):
+            raise LabError(f"{self.ns.role} did not come up within 30 s; its log:\n{self.process.output()}")
         if wait and not self.process.running():
             raise LabError(f"isthmusd of {self.ns.role} ended at once; its log:\n{self.process.output()}")
         return self.process
@@ -238,8 +238,8 @@ class TwoSites:
         for gateway in self.gateways.values():
             gateway.start(wait=False)
         for gateway in self.gateways.values():
-            if not wait_until(lambda: gateway.up() or not gateway.process.running(), 10):
-                raise LabError(f"{gateway.ns.role} did not come up within 10 s; its log:\n{gateway.process.output()}")
+            if not wait_until(lambda: gateway.up() or not gateway.process.running(), 30):
+                raise LabError(f"{gateway.ns.role} did not come up within 30 s; its log:\n{gateway.process.output()}")
             if not gateway.process.running():
                 raise LabError(f"isthmusd of {gateway.ns.role} ended; its log:\n{gateway.process.output()}")
 
