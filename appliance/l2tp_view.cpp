@@ -66,7 +66,8 @@ json connection_json(const tunnel::ConnectionStatus& c) {
               {"retransmitted", c.retransmissions},
               {"duplicates", c.duplicates},
               {"out_of_order", c.out_of_order},
-              {"hellos_sent", c.hellos_sent}}},
+              {"hellos_sent", c.hellos_sent},
+              {"unanswered", c.unanswered}}},
             {"refused",
              {{"bad_digests", c.bad_digests}, {"malformed", c.malformed}, {"rate_limited", c.rate_limited}}}};
 }
@@ -196,6 +197,9 @@ std::string render_tunnels(const json& answer, bool in_colour) {
                        short_count(messages["retransmitted"].get<std::uint64_t>()),
                    short_count(messages["received"].get<std::uint64_t>())});
         if (t["state"] != "up") table.detail(text_of(t, "phase") + ": " + or_dash(text_of(t, "reason")));
+        if (const auto unanswered = messages["unanswered"].get<unsigned>(); unanswered > 1)
+            table.detail("control path: a message was repeated " + std::to_string(unanswered) +
+                         " times and not acknowledged yet");
         if (!t["authenticated"].get<bool>() && t["state"] == "up")
             table.detail("control messages are not authenticated");
         for (const json& quirk : t["peer"]["quirks"])

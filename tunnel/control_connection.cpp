@@ -175,7 +175,8 @@ void ControlConnection::learn_peer(const ConnectionOffer& offer) {
 
 bool ControlConnection::is_from_peer(const Path& path) const noexcept {
     if (options_.is_protected) return true;  // the SA tells, and the engine has looked
-    if (path.remote.address != path_.remote.address) return false;
+    // Who answers with the id that we have just drawn at random has seen our request.
+    if (path.remote.address != path_.remote.address) return takes_answer_from_elsewhere();
     if (path.remote.port == path_.remote.port) return true;
     // It may answer from a port of its choice (RFC 3931 section 4.1.2.2), and then keeps to it. A NAT may move it later:
     // only who proves its knowledge of the secret is followed.
@@ -199,13 +200,21 @@ void ControlConnection::on_packet(const ControlPacket& packet, const Path& path,
         auth_->prefer(verified->secret);
         next_secret = verified->best;
     }
-    if (packet.trailing > 0) quirks_.add(Quirk::trailing_bytes);
+    if (packet.trailing > 0) {
+        if (!options_.tolerated.has(Quirk::trailing_bytes)) {
+            ++malformed_;
+            return;
+        }
+        quirks_.add(Quirk::trailing_bytes);
+    }
     const auto verdict = delivery_.on_message(packet.header.ns, packet.header.nr,
                                               is_acknowledgement(packet.body), packet.body, now);
     if (verdict == DeliveryVerdict::invalid_nr || verdict == DeliveryVerdict::beyond_window) return;
     last_heard_ = now;
     answered_ = true;
     if (verdict == DeliveryVerdict::accepted && (state_ == State::wait_ctl_reply || vouched_for())) {
+        if (path.remote.address != path_.remote.address && !options_.is_protected)
+            quirks_.add(Quirk::answers_from_elsewhere);
         path_.remote = path.remote;
         path_.local = path.local;
     }
@@ -386,6 +395,7 @@ void ControlConnection::flush(TimePoint now) {
     while (!suspended_until_) {
         const auto out = delivery_.poll_send(now);
         if (!out) break;
+        last_sent_ = now;
         emit(out->ns, out->nr, out->body.value_or(Bytes{}));
     }
     // Our StopCCN is acknowledged (RFC 3931 section 7.5).
@@ -420,6 +430,7 @@ ConnectionStatus ControlConnection::status(TimePoint now) const {
     s.duplicates = counters.duplicates;
     s.out_of_order = counters.out_of_order;
     s.hellos_sent = hellos_;
+    s.unanswered = state_ == State::established ? delivery_.retries() : 0;
     s.bad_digests = bad_digests_;
     s.malformed = malformed_;
     return s;

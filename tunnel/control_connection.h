@@ -83,6 +83,12 @@ class ControlConnection {
     [[nodiscard]] const ConnectionOffer& peer() const noexcept { return peer_; }
     [[nodiscard]] const QuirkSet& quirks() const noexcept { return quirks_; }
     [[nodiscard]] bool idle() const noexcept { return delivery_.idle(); }
+    [[nodiscard]] TimePoint last_sent() const noexcept { return last_sent_; }
+    /// Whether an answer may come from any address, since the first has not come yet (Quirk::answers_from_elsewhere).
+    [[nodiscard]] bool takes_answer_from_elsewhere() const noexcept {
+        return state_ == State::wait_ctl_reply && remote_id_ == ControlConnectionId{} &&
+               options_.tolerated.has(Quirk::answers_from_elsewhere);
+    }
     [[nodiscard]] ConnectionStatus status(TimePoint now) const;
 
   private:
@@ -120,6 +126,7 @@ class ControlConnection {
     std::deque<Event> events_;
     Duration hello_interval_;
     TimePoint last_heard_;
+    TimePoint last_sent_{};
     TimePoint established_at_{};
     std::optional<TimePoint> give_up_at_;  ///< set-up takes too long, or the time after StopCCN is over
     std::uint64_t hellos_ = 0;

@@ -186,11 +186,11 @@ void ControlEngine::Impl::on_addressed(const ControlPacket& packet, const Contro
     }
     ControlPeer* peer = leaving_with(id);
     if (peer != nullptr) {
-        if (peer->may_be_from(arrival)) peer->on_packet(packet, arrival.path, now);
+        if (peer->may_be_from(arrival, id)) peer->on_packet(packet, arrival.path, now);
         return;
     }
     with_peer(known->second, [&](ControlPeer& owner) {
-        if (owner.may_be_from(arrival))
+        if (owner.may_be_from(arrival, id))
             owner.on_packet(packet, arrival.path, now);
         else
             ++(owner.options().is_protected ? context_.refusals.wrong_sa : context_.refusals.not_a_peer);

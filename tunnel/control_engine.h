@@ -39,7 +39,8 @@ class ControlEngine {
     void on_circuit(SessionIndex session, const CircuitStatus& status, TimePoint now);
     /// Sent to the peer's guard if the session is up, else dropped.
     void send_guard_notice(SessionIndex session, std::vector<std::uint8_t> notice, TimePoint now);
-    /// New Session IDs and cookies for a session that is up, without loss; does nothing for one that is not.
+    /// New Session IDs and cookies for a session that is up, without loss: at once, or seconds later while the change before
+    /// is not over. Does nothing for one that is not up.
     void rotate_cookies(SessionIndex session, TimePoint now);
     /// Tears all down in order: StopCCN to each peer. Actions and timeouts go on until stopped().
     void stop(std::string_view reason, TimePoint now);

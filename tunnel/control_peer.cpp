@@ -34,7 +34,7 @@ bool have_key_in_common(const std::shared_ptr<const ControlKeys>& a,
 ControlPeer::ControlPeer(ControlContext& context, ConnectionOptions options, const ControlLimits& limits)
     : context_(context),
       options_(std::make_unique<ConnectionOptions>(std::move(options))),
-      sessions_(context, options_->tunnel),
+      sessions_(context, options_->tunnel, options_->tolerated),
       requests_(limits.requests_per_second, limits.request_burst),
       repetitions_(limits.requests_per_second, limits.request_burst) {}
 
@@ -53,6 +53,7 @@ bool ControlPeer::can_become(const ConnectionOptions& o) const {
 
 void ControlPeer::become(ConnectionOptions options, TimePoint now) {
     *options_ = std::move(options);
+    sessions_.set_tolerated(options_->tolerated);
     for (const auto& connection : connections_) connection->on_keys_changed(now);
     run(now);
 }
@@ -76,6 +77,10 @@ void ControlPeer::on_packet(const ControlPacket& packet, const Path& path, TimeP
 ControlPeer::Admission ControlPeer::on_request(const ControlPacket& packet, const Path& path, TimePoint now) {
     ControlRequest request;
     std::optional<AvpHider> hider;
+    if (packet.trailing > 0 && !options_->tolerated.has(Quirk::trailing_bytes)) {
+        ++context_.refusals.malformed;
+        return Admission::taken;
+    }
     if (options_->keys) {
         const ControlAuth auth(options_->keys, options_->digest);
         const auto verified = auth.verify(packet);
@@ -111,6 +116,7 @@ ControlPeer::Admission ControlPeer::on_request(const ControlPacket& packet, cons
     }
     request.sccrq = *sccrq;
     request.quirks = parsed->quirks;
+    if (packet.trailing > 0) request.quirks.add(Quirk::trailing_bytes);
     take_request(request, path, now);
     run(now);
     return Admission::taken;
@@ -205,8 +211,20 @@ void ControlPeer::run(TimePoint now) {
         for (std::size_t i = 0; i < connections_.size(); ++i) more |= react(*connections_[i], now);
         deliver_sessions(now);
     }
+    note_quirks();
+    if (current_ != nullptr && current_->idle()) sessions_.on_acknowledged(now);
     for (const auto& connection : connections_) connection->flush(now);
     clean_up();
+}
+
+/// Once for each control connection, as soon as it is seen.
+void ControlPeer::note_quirks() {
+    if (current_ == nullptr) return;
+    QuirkSet seen = current_->quirks();
+    seen |= sessions_.quirks();
+    for (const auto name : names_of(seen.without(noted_)))
+        say("peculiarity of the peer that is tolerated: " + std::string(name), ControlNote::Level::info);
+    noted_ = seen;
 }
 
 bool ControlPeer::react(ControlConnection& connection, TimePoint now) {
@@ -256,8 +274,7 @@ void ControlPeer::on_established(ControlConnection& connection, TimePoint now) {
     context_.actions.emplace_back(
         ConnectionUp{options_->tunnel, connection.local_id(), connection.remote_id(), connection.path(),
                      printable(peer.host_name), printable(peer.vendor_name), connection.initiated()});
-    for (const auto name : names_of(connection.quirks()))
-        say("peculiarity of the peer that is tolerated: " + std::string(name), ControlNote::Level::info);
+    noted_ = {};
     sessions_.on_connected({connection.initiated(), peer.pseudowires, peer.host_name}, now);
 }
 
@@ -266,6 +283,7 @@ void ControlPeer::on_closed(ControlConnection& connection, const ControlConnecti
     const bool was_current = &connection == current_;
     const bool was_request = connection.initiated();
     if (was_current) {
+        note_quirks();
         current_ = nullptr;
         sessions_.on_disconnected(closed.reason);
         context_.actions.emplace_back(ConnectionDown{options_->tunnel, closed.reason});
@@ -280,9 +298,10 @@ void ControlPeer::on_closed(ControlConnection& connection, const ControlConnecti
     if (reason_ != closed.reason) say("not connected: " + closed.reason, ControlNote::Level::warning);
     reason_ = closed.reason;
     failures_ = was_current ? 0 : failures_ + 1;
-    try_later(was_current ? context_.jittered(kFirstRetry)
-                          : context_.back_off(failures_, kFirstRetry, options_->reconnect_cap),
-              now);
+    if (was_current) return try_later(context_.jittered(kFirstRetry), now);
+    // Counted from the last request: a peer that comes back is to be asked soon.
+    const Duration wait = context_.back_off(failures_, kFirstRetry, options_->reconnect_cap);
+    try_later(std::max(wait - (now - connection.last_sent()), Duration{0}), now);
 }
 
 void ControlPeer::clean_up() {
@@ -416,13 +435,27 @@ bool ControlPeer::may_be_from(const ControlArrival& arrival) const {
     if (o.is_protected)
         return arrival.authenticated_for == o.tunnel &&
                (o.peer_identity.empty() || arrival.identity == o.peer_identity);
-    if (arrival.authenticated_for != kNoTunnel) return false;
-    if (arrival.path.local.address != o.local) return false;
-    if (o.encapsulation == Encapsulation::udp && arrival.path.local.port != o.local_port) return false;
+    if (!comes_to_us(arrival)) return false;
     const IpAddress& from = arrival.path.remote.address;
     if (o.remote) return from == *o.remote;
     // Without an address to go by, only the secret tells who it is.
     return o.keys != nullptr || std::find(addresses_.begin(), addresses_.end(), from) != addresses_.end();
+}
+
+bool ControlPeer::may_be_from(const ControlArrival& arrival, ControlConnectionId id) const {
+    if (may_be_from(arrival)) return true;
+    if (options_->is_protected || !comes_to_us(arrival)) return false;
+    return std::any_of(connections_.begin(), connections_.end(), [&](const auto& c) {
+        return c->local_id() == id &&
+               (c->takes_answer_from_elsewhere() || c->path().remote.address == arrival.path.remote.address);
+    });
+}
+
+bool ControlPeer::comes_to_us(const ControlArrival& arrival) const {
+    const ConnectionOptions& o = *options_;
+    if (arrival.encapsulation != o.encapsulation || arrival.authenticated_for != kNoTunnel) return false;
+    if (arrival.path.local.address != o.local) return false;
+    return o.encapsulation != Encapsulation::udp || arrival.path.local.port == o.local_port;
 }
 
 void ControlPeer::say(const std::string& text, ControlNote::Level level) {

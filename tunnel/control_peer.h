@@ -51,6 +51,8 @@ class ControlPeer {
     [[nodiscard]] const ConnectionOptions& options() const noexcept { return *options_; }
     /// Whether a message that came like this, in the clear or through an SA, may be of this peer.
     [[nodiscard]] bool may_be_from(const ControlArrival& arrival) const;
+    /// The same for a message with one of our ids: the peer may have answered from another address, and kept to it.
+    [[nodiscard]] bool may_be_from(const ControlArrival& arrival, ControlConnectionId id) const;
     [[nodiscard]] bool has(ControlConnectionId id) const;
     [[nodiscard]] bool established() const noexcept { return current_ != nullptr; }
     [[nodiscard]] ConnectionStatus status(TimePoint now) const;
@@ -78,7 +80,10 @@ class ControlPeer {
     void take_request(const ControlRequest& request, const Path& path, TimePoint now);
     void refuse(ControlConnectionId caller, const Ending<StopResult>& why, const Path& path,
                 const std::optional<ControlRequest>& request);
+    void note_quirks();
     void say(const std::string& text, ControlNote::Level level);
+    /// In the clear, with our own end of it right.
+    [[nodiscard]] bool comes_to_us(const ControlArrival& arrival) const;
 
     ControlContext& context_;
     std::unique_ptr<ConnectionOptions> options_;  ///< stays where it is: connections refer to it
@@ -97,6 +102,7 @@ class ControlPeer {
     std::string reason_ = "not tried yet";
     std::uint64_t rate_limited_ = 0;
     std::uint32_t times_connected_ = 0;
+    QuirkSet noted_;  ///< quirks of the current connection that the log has
 };
 
 }  // namespace isthmus::tunnel

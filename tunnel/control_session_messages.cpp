@@ -11,6 +11,8 @@ namespace {
 using std::chrono::seconds;
 
 constexpr std::size_t kNamesInRefusal = 8;
+/// As long as an ICCN may be repeated: whoever called for new cookies sends with them already.
+constexpr Duration kParallelSetUpTime = seconds(90);
 
 }  // namespace
 
@@ -119,7 +121,7 @@ void ControlSessions::answer(Pseudowire& pseudowire, const Icrq& icrq, TimePoint
     session.peer = icrq.offer;
     by_remote_id_[raw(session.remote_id)] = session.local_id;
     timer(pseudowire, Timer::call).reset();
-    timer(pseudowire, Timer::give_up) = now + kSessionSetUpTime;
+    timer(pseudowire, Timer::give_up) = now + (pseudowire.current ? kParallelSetUpTime : kSessionSetUpTime);
     reschedule(pseudowire);
     if (pseudowire.current)
         report_change(pseudowire);  // the new cookie is accepted before the peer hears of it
@@ -171,9 +173,16 @@ void ControlSessions::handle(const Iccn& iccn, TimePoint now) {
 void ControlSessions::handle(const Cdn& cdn, TimePoint now) {
     Session* session = find(cdn.ids);
     if (session == nullptr) return;
-    if (const auto quirk = session_id_quirk(session->remote_id, cdn.ids.local);
-        quirk && session->remote_id != SessionId{})
+    const auto quirk = session_id_quirk(session->remote_id, cdn.ids.local);
+    if (quirk && session->remote_id != SessionId{}) {
+        // The session is over for the peer in any case: to keep our side up would be a black hole.
+        if (!tolerated_.has(*quirk))
+            return disconnect(*session,
+                              {CdnResult::general_error, ErrorCode::invalid_session_id,
+                               "the CDN's Local Session ID is not that of the session"},
+                              now);
         quirks_.add(*quirk);
+    }
     lose(session->local_id, "the peer ended it: " + words(cdn.why), now);
 }
 

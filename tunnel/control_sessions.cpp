@@ -14,7 +14,7 @@ using std::chrono::seconds;
 
 /// The side that answered the control connection leaves the first call to the other one for this long.
 constexpr Duration kPatience = seconds(3);
-/// Between the change to new cookies and the end of the old ones: packets on their way still arrive.
+/// Between the peer's change to new cookies and the end of the old ones: packets on their way still arrive.
 constexpr Duration kRetireAfter = seconds(2);
 /// The caller ends the old session; should it forget, we do.
 constexpr Duration kRetireCalledAfter = seconds(15);
@@ -94,6 +94,7 @@ void ControlSessions::drop_all(Pseudowire& pseudowire, const std::string& reason
 
 void ControlSessions::on_connected(const Peer& peer, TimePoint now) {
     peer_ = peer;
+    quirks_ = {};
     for (auto& [index, pseudowire] : pseudowires_) {
         pseudowire.failures = 0;
         call_later(pseudowire, Duration{0}, now);
@@ -103,6 +104,7 @@ void ControlSessions::on_connected(const Peer& peer, TimePoint now) {
 void ControlSessions::on_disconnected(const std::string& reason) {
     peer_.reset();
     outbox_.clear();
+    left_.clear();
     for (auto& [index, pseudowire] : pseudowires_) {
         const bool was_up = pseudowire.current.has_value();
         for (auto* part : {&pseudowire.opening, &pseudowire.retiring, &pseudowire.current}) {
@@ -206,7 +208,11 @@ void ControlSessions::become_established(Session& session, TimePoint now) {
     pseudowire.retiring = std::exchange(pseudowire.current, session.local_id);
     if (was_up) {
         ++pseudowire.rotations;
-        timer(pseudowire, Timer::retire) = now + (session.called ? kRetireCalledAfter : kRetireAfter);
+        // Until our ICCN has arrived the peer sends with the old ones.
+        if (session.called)
+            timer(pseudowire, Timer::retire) = now + kRetireCalledAfter;
+        else
+            left_.push_back(session.pseudowire);
     } else {
         ++pseudowire.times_up;
         pseudowire.up_since = now;
@@ -233,6 +239,15 @@ void ControlSessions::note_peer(const Pseudowire& pseudowire, const Session& ses
         context_.note(ControlNote::Level::warning, tunnel_, pseudowire.options.session,
                       "the MTU is " + std::to_string(mine) + " here and " + std::to_string(theirs) +
                           " at the peer: larger frames will be lost in one direction");
+}
+
+void ControlSessions::on_acknowledged(TimePoint now) {
+    for (const SessionIndex index : std::exchange(left_, {})) {
+        Pseudowire* pseudowire = find(index);
+        if (pseudowire == nullptr || !pseudowire->retiring || timer(*pseudowire, Timer::retire)) continue;
+        timer(*pseudowire, Timer::retire) = now + kRetireAfter;
+        reschedule(*pseudowire);
+    }
 }
 
 void ControlSessions::retire(Pseudowire& pseudowire) {
@@ -327,7 +342,12 @@ void ControlSessions::on_circuit(SessionIndex index, const CircuitStatus& status
 void ControlSessions::rotate(SessionIndex index, TimePoint now) {
     Pseudowire* pseudowire = find(index);
     if (pseudowire == nullptr || !pseudowire->current || pseudowire->opening) return;
-    if (pseudowire->retiring) retire(*pseudowire);
+    if (pseudowire->retiring) {
+        // Packets with cookies from before the last change may still be on their way.
+        auto& at = timer(*pseudowire, Timer::rotate);
+        at = std::min(at.value_or(now + kRetireAfter), now + kRetireAfter);
+        return reschedule(*pseudowire);
+    }
     call(*pseudowire, now);
 }
 

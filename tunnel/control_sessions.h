@@ -24,17 +24,21 @@ class ControlSessions {
         std::string host;
     };
 
-    ControlSessions(ControlContext& context, TunnelIndex tunnel) : context_(context), tunnel_(tunnel) {}
+    ControlSessions(ControlContext& context, TunnelIndex tunnel, const QuirkSet& tolerated)
+        : context_(context), tunnel_(tunnel), tolerated_(tolerated) {}
     ~ControlSessions();
     ControlSessions(const ControlSessions&) = delete;
     ControlSessions& operator=(const ControlSessions&) = delete;
 
     /// All pseudowires of the peer: those that changed or went lose their sessions, the others notice nothing.
     void configure(std::vector<PseudowireOptions> pseudowires, TimePoint now);
+    void set_tolerated(const QuirkSet& tolerated) noexcept { tolerated_ = tolerated; }
     void on_connected(const Peer& peer, TimePoint now);
     void on_disconnected(const std::string& reason);
     void on_message(const ControlMessage& message, TimePoint now);
     void on_fault(const MessageFault& fault, TimePoint now);
+    /// The peer has acknowledged all that was taken from the outbox so far.
+    void on_acknowledged(TimePoint now);
     void on_circuit(SessionIndex session, const CircuitStatus& status);
     void rotate(SessionIndex session, TimePoint now);
     void send_guard_notice(SessionIndex session, std::vector<std::uint8_t> notice);
@@ -46,7 +50,7 @@ class ControlSessions {
     [[nodiscard]] bool knows(SessionIndex session) const { return pseudowires_.contains(session); }
     [[nodiscard]] std::vector<SessionStatus> status(TimePoint now) const;
     [[nodiscard]] std::uint32_t sessions_up() const;
-    /// Quirks that only the course of a session shows.
+    /// Quirks that only the course of a session shows, since the peer connected.
     [[nodiscard]] const QuirkSet& quirks() const noexcept { return quirks_; }
     /// Sessions that hold any state, parallel ones included.
     [[nodiscard]] std::size_t session_count() const noexcept { return sessions_.size(); }
@@ -132,7 +136,9 @@ class ControlSessions {
     std::unordered_map<std::uint32_t, SessionId> by_remote_id_;  ///< to local ids
     Deadlines<SessionIndex> deadlines_;
     std::vector<ControlMessage> outbox_;
+    std::vector<SessionIndex> left_;  ///< whose ICCN for new cookies is not acknowledged yet
     QuirkSet quirks_;
+    QuirkSet tolerated_;
 };
 
 }  // namespace isthmus::tunnel

@@ -35,6 +35,8 @@ struct ConnectionStatus {
     std::uint64_t duplicates = 0;
     std::uint64_t out_of_order = 0;
     std::uint64_t hellos_sent = 0;
+    std::uint32_t unanswered =
+        0;  ///< how often a message was repeated that the peer has not acknowledged yet
     std::uint64_t bad_digests = 0;
     std::uint64_t malformed = 0;
     std::uint64_t rate_limited = 0;

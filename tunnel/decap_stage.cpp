@@ -49,7 +49,7 @@ DropReason DecapStage::decapsulate(PacketBuffer& packet) noexcept {
     packet.meta.tunnel = session->tunnel->index;
     packet.meta.session = session->index;
     const std::size_t message_size = packet.size();
-    if (const auto end = strip_header(packet, *session)) return *end;
+    if (const auto end = strip_header(packet, *session, front->session)) return *end;
     if (!session->up) return DropReason::session_down;
     if (packet.size() < kEthernetHeaderSize) return DropReason::l2tp_no_frame;
     if (!apply_outer_ecn(packet.data(), packet.meta.traffic_class)) return DropReason::ecn_congestion;
@@ -97,7 +97,8 @@ DropReason DecapStage::check_peer(const PacketMeta& meta, Encapsulation encapsul
     return tunnel.is_protected ? DropReason::clear_packet_refused : DropReason::none;
 }
 
-std::optional<DropReason> DecapStage::strip_header(PacketBuffer& packet, const SessionRow& session) noexcept {
+std::optional<DropReason> DecapStage::strip_header(PacketBuffer& packet, const SessionRow& session,
+                                                   SessionId id) noexcept {
     const std::size_t front = front_size(session.tunnel->encapsulation);
     const std::size_t sublayer = session.receive_sublayer == Sublayer::standard ? kSublayerSize : 0;
     const std::size_t size = front + session.cookie_size + sublayer;
@@ -115,7 +116,7 @@ std::optional<DropReason> DecapStage::strip_header(PacketBuffer& packet, const S
         if ((word & kChannelBit) != 0 && session.channel) {
             return punt_channel(packet, session, size - kSublayerSize);
         }
-        const auto wrong = check_sequence(session, word);
+        const auto wrong = check_sequence(session, id, word);
         if (wrong != DropReason::none) return wrong;
     }
     packet.trim_front(size);
@@ -147,12 +148,13 @@ DropReason DecapStage::punt_channel(PacketBuffer& packet, const SessionRow& sess
     return DropReason::none;
 }
 
-DropReason DecapStage::check_sequence(const SessionRow& session, std::uint32_t sublayer) noexcept {
+DropReason DecapStage::check_sequence(const SessionRow& session, SessionId id,
+                                      std::uint32_t sublayer) noexcept {
     if (session.receive_sequencing == ReceiveSequencing::ignore) return DropReason::none;
     const auto word = SublayerWord::parse(sublayer);
     if (!word.sequence) return DropReason::l2tp_sequence_missing;
-    return sequences_[session.index].accept(*word.sequence) ? DropReason::none
-                                                            : DropReason::l2tp_out_of_sequence;
+    return sequences_.of(session, id).accept(*word.sequence) ? DropReason::none
+                                                             : DropReason::l2tp_out_of_sequence;
 }
 
 const TunnelRow* DecapStage::clear_tunnel(const PacketMeta& meta,

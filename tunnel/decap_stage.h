@@ -6,7 +6,7 @@
 
 #include "base/pipeline.h"
 #include "base/punt.h"
-#include "tunnel/sequencing.h"
+#include "tunnel/sequence_receivers.h"
 #include "tunnel/session_table.h"
 
 namespace isthmus::tunnel {
@@ -42,20 +42,22 @@ class DecapStage final : public Stage {
     [[nodiscard]] DropReason check_peer(const PacketMeta& meta, Encapsulation encapsulation,
                                         const TunnelRow& tunnel) noexcept;
     /// nullopt: a frame is left. Else the packet's end: a reason to drop it, or none where it was a message of the channel.
-    [[nodiscard]] std::optional<DropReason> strip_header(PacketBuffer& packet,
-                                                         const SessionRow& session) noexcept;
+    /// `id`: the local Session ID that it came with.
+    [[nodiscard]] std::optional<DropReason> strip_header(PacketBuffer& packet, const SessionRow& session,
+                                                         SessionId id) noexcept;
     [[nodiscard]] DropReason bad_cookie(PacketBuffer& packet, const SessionRow& session,
                                         std::uint64_t cookie) noexcept;
     /// `header`: bytes in front of the channel word.
     [[nodiscard]] DropReason punt_channel(PacketBuffer& packet, const SessionRow& session,
                                           std::size_t header) noexcept;
-    [[nodiscard]] DropReason check_sequence(const SessionRow& session, std::uint32_t sublayer) noexcept;
+    [[nodiscard]] DropReason check_sequence(const SessionRow& session, SessionId id,
+                                            std::uint32_t sublayer) noexcept;
     [[nodiscard]] const TunnelRow* clear_tunnel(const PacketMeta& meta,
                                                 Encapsulation encapsulation) const noexcept;
 
     PuntRings& rings_;
     std::shared_ptr<const SessionTable> table_;
-    SessionStates<SequenceReceiver> sequences_;
+    SequenceReceivers sequences_;
     /// The last path that was found to be a tunnel's, within one batch: most packets of a batch came the same
     /// way.
     const Path* matched_path_ = nullptr;

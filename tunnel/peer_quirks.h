@@ -27,8 +27,9 @@ enum class Quirk : std::uint8_t {
     trailing_bytes,          ///< behind the message's Length
     remote_session_id_missing,  ///< ICRQ without Remote Session ID: counts as 0
     zero_window,                ///< Receive Window Size 0: counts as 1
+    answers_from_elsewhere,  ///< SCCRP from another address than the SCCRQ went to (SoftEther with several)
 };
-inline constexpr std::size_t kQuirkCount = 13;
+inline constexpr std::size_t kQuirkCount = 14;
 
 /// Rules by Quirk.
 class QuirkSet {
@@ -52,6 +53,12 @@ class QuirkSet {
     QuirkSet& operator|=(const QuirkSet& other) noexcept {
         bits_ |= other.bits_;
         return *this;
+    }
+    /// Those that are not in `other`.
+    [[nodiscard]] QuirkSet without(const QuirkSet& other) const noexcept {
+        QuirkSet set = *this;
+        set.bits_ &= ~other.bits_;
+        return set;
     }
     friend bool operator==(const QuirkSet&, const QuirkSet&) = default;
 
@@ -87,6 +94,8 @@ inline constexpr std::array<QuirkRule, kQuirkCount> kQuirkRules{{
     {Quirk::remote_session_id_missing, "remote-session-id-missing",
      "asks for a session without a Remote Session ID; it counts as 0"},
     {Quirk::zero_window, "zero-window", "offers a receive window of 0; it counts as 1"},
+    {Quirk::answers_from_elsewhere, "answers-from-elsewhere",
+     "answers from another address than it was asked at; all goes there then (SoftEther with several does)"},
 }};
 
 [[nodiscard]] constexpr std::string_view name_of(Quirk quirk) noexcept {

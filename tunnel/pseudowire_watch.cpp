@@ -129,8 +129,9 @@ void PseudowireWatch::on_change(SessionIndex session, Watched& watched, const Bf
         return;
     }
     if (change.before != BfdState::up) return;
-    // A peer that stops BFD on purpose says nothing about the path.
-    const bool on_purpose = watched.bfd->status().peer_state == BfdState::admin_down;
+    // Who stops BFD on purpose, here or there, says nothing about the path.
+    const bool on_purpose =
+        change.state == BfdState::admin_down || watched.bfd->status().peer_state == BfdState::admin_down;
     if (on_purpose || watched.alive != true) return;
     watched.alive = false;
     actions_.emplace_back(PathChanged{session, false, change.why});

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <bit>
+#include <map>
+#include <set>
 #include <utility>
 
 #include "tunnel/vccv.h"
@@ -108,11 +110,10 @@ Result<std::shared_ptr<const SessionTable>, std::string> SessionTable::build(
 }
 
 Result<void, std::string> SessionTable::add_tunnels(const std::vector<TunnelEntry>& entries) {
-    std::vector<TunnelIndex> seen;
+    std::set<TunnelIndex> seen;
     for (const TunnelEntry& entry : entries) {
-        if (std::find(seen.begin(), seen.end(), entry.index) != seen.end())
+        if (!seen.insert(entry.index).second)
             return Unexpected("tunnel " + std::to_string(raw(entry.index)) + ": index used twice");
-        seen.push_back(entry.index);
         tunnels_.push_back(row_of(entry));
     }
     std::stable_sort(tunnels_.begin(), tunnels_.end(), by_remote_address);
@@ -121,15 +122,16 @@ Result<void, std::string> SessionTable::add_tunnels(const std::vector<TunnelEntr
 
 Result<void, std::string> SessionTable::add_sessions(const std::vector<SessionEntry>& entries) {
     sessions_.reserve(entries.size());  // rows are pointed at: they must not move
+    std::map<TunnelIndex, const TunnelRow*> by_tunnel;
+    for (const TunnelRow& tunnel : tunnels_) by_tunnel.emplace(tunnel.index, &tunnel);
     for (const SessionEntry& entry : entries) {
         if (auto words = complaint(entry)) return Unexpected(std::move(*words));
-        const auto tunnel = std::find_if(tunnels_.begin(), tunnels_.end(),
-                                         [&](const TunnelRow& t) { return t.index == entry.tunnel; });
-        if (tunnel == tunnels_.end()) return Unexpected(name_of(entry) + ": its tunnel is not in the table");
+        const auto tunnel = by_tunnel.find(entry.tunnel);
+        if (tunnel == by_tunnel.end()) return Unexpected(name_of(entry) + ": its tunnel is not in the table");
         const auto at = raw(entry.index);
         if (at >= by_index_.size()) by_index_.resize(at + 1, nullptr);
         if (by_index_[at] != nullptr) return Unexpected(name_of(entry) + ": index used twice");
-        sessions_.push_back(row_of(entry, *tunnel));
+        sessions_.push_back(row_of(entry, *tunnel->second));
         by_index_[at] = &sessions_.back();
     }
     std::vector<SessionId> ids;

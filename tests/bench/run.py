@@ -168,6 +168,8 @@ def group_profile(group, profile, options):
 
 
 def group_l2tp(group, profile, options):
+    if profile != options.profile[0]:
+        return [], ""  # no network is involved
     lines = l2tp.run(group, profile, os.environ.get("ISTHMUS_BUILD", str(ROOT / "build" / "release")), log)
     return lines, f"## {group}\n\n" + l2tp.markdown(lines)
 

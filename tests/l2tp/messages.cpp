@@ -1,12 +1,15 @@
 // l2tp-messages FOLDER: captures of a control connection's life between 192.0.2.1 (0x11223344) and 192.0.2.2
 // (0x55667788), each message with every value it can carry: clear, over IP, digested in two ways, hidden.
-// Secret: "tshark-secret".
+// Secret: "tshark-secret". And messages of a pseudowire's channel: in its session over UDP and over IP, and behind an
+// MPLS label, where readers know how to read them.
 #include <fstream>
 #include <iostream>
 
 #include "base/checksum.h"
 #include "tests/tunnel/control_samples.h"
+#include "tunnel/bfd_packet.h"
 #include "tunnel/data_header.h"
+#include "tunnel/vccv.h"
 
 using namespace isthmus;
 using namespace isthmus::tunnel;
@@ -90,6 +93,20 @@ Octets packet_of(bool from_left, Encapsulation encapsulation, const Octets& payl
     return std::move(out).take();
 }
 
+constexpr std::uint32_t kEthernet = 1;  // link types
+constexpr std::uint32_t kRawIp = 101;
+
+Octets capture_of(std::uint32_t link, const std::vector<Octets>& packets) {
+    ByteWriter out;
+    out.u32(0xa1b2c3d4).u16(2).u16(4).u32(0).u32(0).u32(65535).u32(link);
+    std::uint32_t second = 0;
+    for (const Octets& packet : packets) {
+        const auto size = static_cast<std::uint32_t>(packet.size());
+        out.u32(++second).u32(0).u32(size).u32(size).bytes(packet);
+    }
+    return std::move(out).take();
+}
+
 class Writer {
   public:
     Writer(const Variant& variant) : variant_(variant) {
@@ -105,16 +122,11 @@ class Writer {
     }
 
     Octets capture() {
-        ByteWriter out;
-        out.u32(0xa1b2c3d4).u16(2).u16(4).u32(0).u32(0).u32(65535).u32(101);
-        std::uint32_t second = 0;
-        for (const Step& step : life(variant_.protection != Protection::none)) {
-            const Octets packet = packet_of(step.from_left, variant_.encapsulation,
-                                            wire_form(variant_.encapsulation, message_of(step)));
-            const auto size = static_cast<std::uint32_t>(packet.size());
-            out.u32(++second).u32(0).u32(size).u32(size).bytes(packet);
-        }
-        return std::move(out).take();
+        std::vector<Octets> packets;
+        for (const Step& step : life(variant_.protection != Protection::none))
+            packets.push_back(packet_of(step.from_left, variant_.encapsulation,
+                                        wire_form(variant_.encapsulation, message_of(step))));
+        return capture_of(kRawIp, packets);
     }
 
   private:
@@ -139,6 +151,69 @@ class Writer {
     isthmus::test::SeededRng rng_{1};
 };
 
+// ------------------------------------------------------------------------------------ the channel in the pseudowire
+
+Octets bfd(BfdState state, BfdDiagnostic why, bool poll, bool final, std::uint32_t yours) {
+    BfdPacket packet;
+    packet.state = state;
+    packet.diagnostic = why;
+    packet.poll = poll;
+    packet.final = final;
+    packet.mine = BfdDiscriminator{0x11223344};
+    packet.yours = BfdDiscriminator{yours};
+    packet.desired_min_tx = Microseconds(state == BfdState::up ? 300'000 : 1'000'000);
+    packet.required_min_rx = Microseconds(300'000);
+    const auto bytes = packet.emit();
+    return ChannelMessage{ChannelType::bfd, bytes}.emit();
+}
+
+std::vector<Octets> channel_messages() {
+    return {bfd(BfdState::down, BfdDiagnostic::none, false, false, 0),
+            bfd(BfdState::up, BfdDiagnostic::none, true, false, 0x55667788),
+            bfd(BfdState::up, BfdDiagnostic::none, false, true, 0x55667788),
+            bfd(BfdState::down, BfdDiagnostic::detection_expired, false, false, 0x55667788),
+            bfd(BfdState::admin_down, BfdDiagnostic::administratively_down, false, false, 0x55667788)};
+}
+
+Octets in_session(Encapsulation encapsulation, const Octets& message) {
+    DataHeader header;
+    header.session = SessionId{0xa1b2c3d4};
+    header.cookie = cookie_of(counting(0xa0, 8));
+    const HeaderTemplate front(encapsulation, header);
+    Octets out(front.view().begin(), front.view().end());
+    out.insert(out.end(), message.begin(), message.end());
+    return packet_of(true, encapsulation, out);
+}
+
+/// Ethernet, one MPLS label, and the associated channel of RFC 4385: the same word but for its first four bits, 0001 there and
+/// V with three zeros here.
+Octets behind_mpls(Octets message) {
+    message[0] = static_cast<std::uint8_t>((message[0] & 0x0f) | 0x10);
+    ByteWriter out;
+    for (std::uint16_t i = 0; i < 2; ++i) out.u32(0x02000000).u16(i);
+    out.u16(0x8847).u32((16U << 12) | (1U << 8) | 64).bytes(message);
+    return std::move(out).take();
+}
+
+bool write(const std::string& path, const Octets& capture) {
+    std::ofstream out(path, std::ios::binary);
+    out.write(reinterpret_cast<const char*>(capture.data()), static_cast<std::streamsize>(capture.size()));
+    if (!out) std::cerr << path << ": cannot be written\n";
+    return static_cast<bool>(out);
+}
+
+bool write_channel(const std::string& folder) {
+    std::vector<Octets> sessions;
+    std::vector<Octets> mpls;
+    for (const Octets& message : channel_messages()) {
+        for (const auto encapsulation : {Encapsulation::udp, Encapsulation::ip})
+            sessions.push_back(in_session(encapsulation, message));
+        mpls.push_back(behind_mpls(message));
+    }
+    return write(folder + "/channel.pcap", capture_of(kRawIp, sessions)) &&
+           write(folder + "/channel-mpls.pcap", capture_of(kEthernet, mpls));
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -146,16 +221,8 @@ int main(int argc, char** argv) {
         std::cerr << "usage: l2tp-messages FOLDER\n";
         return 2;
     }
-    for (const Variant& variant : kVariants) {
-        const std::string path = std::string(argv[1]) + "/" + variant.name + ".pcap";
-        std::ofstream out(path, std::ios::binary);
-        const Octets capture = Writer(variant).capture();
-        out.write(reinterpret_cast<const char*>(capture.data()),
-                  static_cast<std::streamsize>(capture.size()));
-        if (!out) {
-            std::cerr << path << ": cannot be written\n";
-            return 1;
-        }
-    }
-    return 0;
+    const std::string folder = argv[1];
+    for (const Variant& variant : kVariants)
+        if (!write(folder + "/" + variant.name + ".pcap", Writer(variant).capture())) return 1;
+    return write_channel(folder) ? 0 : 1;
 }

@@ -92,6 +92,8 @@ def main():
             clear = clear or bodies
             if name == "hidden":
                 verdict("hidden values, revealed with hashlib, are those in clear", check_hidden(bodies, clear))
+        verdict("tshark reads BFD in the channel of a pseudowire (RFC 5085, RFC 5885)", check_channel(folder))
+        verdict("VCCV Capability is CC types and CV types of one byte each (RFC 5085)", check_vccv_capability(clear))
         wrong = decode(folder / "md5.pcap", b"another secret")
         verdict("tshark sees that digests do not fit another secret",
                 [] if any("l2tp.incorrect_digest" in fields(f) for f in wrong) else ["it took any digest"])
@@ -101,9 +103,9 @@ def verdict(name, problems):
     print(f"FAIL {name}: {'; '.join(problems[:5])}" if problems else f"PASS {name}")
 
 
-def decode(path, secret):
+def decode(path, secret, *options):
     command = ["tshark", "-n", "-r", path, "-T", "json", "--no-duplicate-keys", "-o",
-               f"l2tp.shared_secret:{secret.decode()}"]
+               f"l2tp.shared_secret:{secret.decode()}", *options]
     out = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True).stdout
     return json.loads(out)
 
@@ -154,14 +156,65 @@ def check_frames(frames, variant):
     return problems
 
 
-def payloads(path):
-    """What is behind the headers of IP and UDP, of each packet of a capture in network byte order, raw IP."""
+# RFC 5880: state, diagnostic, P, F, discriminator of the peer, interval to send with.
+BFD = [("0x01", "0x00", "0", "0", "0x00000000", "1000000"), ("0x03", "0x00", "1", "0", "0x55667788", "300000"),
+       ("0x03", "0x00", "0", "1", "0x55667788", "300000"), ("0x01", "0x01", "0", "0", "0x55667788", "1000000"),
+       ("0x00", "0x07", "0", "0", "0x55667788", "1000000")]
+BFD_KEYS = ("bfd.sta", "bfd.diag", "bfd.flags.p", "bfd.flags.f", "bfd.your_discriminator", "bfd.desired_min_tx_interval")
+BFD_SAME = {"pwach.ver": "0", "pwach.res": "0x00", "pwach.channel_type": "0x0007", "bfd.version": "1",
+            "bfd.detect_time_multiplier": "3", "bfd.message_length": "24", "bfd.my_discriminator": "0x11223344",
+            "bfd.required_min_rx_interval": "300000", "bfd.required_min_echo_interval": "0"}
+SESSION = ("-o", "l2tp.cookie_size:8 Byte Cookie", "-o", "l2tp.l2_specific:Default L2-Specific")
+
+
+def check_channel(folder):
+    """tshark reads the channel's word only behind MPLS, so that its bytes are compared: there, and in the session."""
+    problems = []
+    behind_mpls = decode(folder / "channel-mpls.pcap", SECRET)
+    in_session = decode(folder / "channel.pcap", SECRET, *SESSION)
+    if (len(behind_mpls), len(in_session)) != (len(BFD), 2 * len(BFD)):
+        return [f"{len(behind_mpls)} and {len(in_session)} frames"]
+    for number, (values, frame) in enumerate(zip(BFD, behind_mpls)):
+        got = fields(frame)
+        for key, want in {**BFD_SAME, **dict(zip(BFD_KEYS, values))}.items():
+            if got.get(key) != [want]:
+                problems.append(f"BFD {number}: {key} is {got.get(key)}, not {want}")
+        problems += [f"BFD {number}: {bad}" for bad in ("_ws.malformed", "_ws.expert.message") if bad in got]
+    words = [packet[18:] for packet in packets(folder / "channel-mpls.pcap")]
+    for number, (frame, packet) in enumerate(zip(in_session, packets(folder / "channel.pcap"))):
+        got = fields(frame)
+        word = words[number // 2]
+        if got.get("l2tp.sid") != ["0xa1b2c3d4"] or got.get("l2tp.cookie") != ["a0:a1:a2:a3:a4:a5:a6:a7"]:
+            problems.append(f"message {number}: session {got.get('l2tp.sid')}, cookie {got.get('l2tp.cookie')}")
+        if got.get("l2tp.l2_spec_s") != ["0"]:
+            problems.append(f"message {number}: it seems to have a sequence number: {got.get('l2tp.l2_spec_s')}")
+        # V and three zeros in place of MPLS's 0001 (RFC 5085 section 6.1).
+        if packet[-len(word):] != bytes([0x80 | word[0] & 0x0F]) + word[1:]:
+            problems.append(f"message {number}: {packet.hex()} does not end in {word.hex()}")
+    return problems
+
+
+def check_vccv_capability(clear):
+    """tshark does not know AVP 96: the bytes, then. CC type 1 (sublayer with V), CV type 0x10 (BFD in the channel)."""
+    found = [(name, value) for name, body in zip(NAMES, clear) for _, vendor, kind, value in body
+             if (vendor, kind) == (0, 96)]
+    wrong = [f"{name}: {value.hex()}" for name, value in found if value != b"\x01\x10"]
+    return wrong if found else ["no message has it"]
+
+
+def packets(path):
+    """Each packet of a capture in network byte order."""
     data = path.read_bytes()
     at = 24
     while at < len(data):
         size = struct.unpack_from(">I", data, at + 8)[0]
-        packet = data[at + 16 : at + 16 + size]
+        yield data[at + 16 : at + 16 + size]
         at += 16 + size
+
+
+def payloads(path):
+    """What is behind the headers of IP and UDP, of each packet of a capture in network byte order, raw IP."""
+    for packet in packets(path):
         yield packet[28:] if packet[9] == 17 else packet[24:]
 
 

@@ -3,7 +3,7 @@ from harness import cases, check, main
 from lab import Lab
 from one_site import base_config, toml
 from proofs import name_of
-from sites import VLANS, TwoSites, interface_of
+from sites import VLANS, TwoSites, interface_of, ipv6_wan
 
 SUITES = ("aes-128-gcm", "aes-256-gcm", "chacha20-poly1305", "aes-128-cbc-sha256", "aes-256-cbc-sha256",
           "aes-256-cbc-sha384", "aes-256-cbc-sha512")
@@ -105,16 +105,6 @@ def ipv6(encapsulation):
                                              else ("2001:db8:2::1", "2001:db8:1::1"))
         tunnel["esp"]["encapsulation"] = encapsulation
     works(configs, prepare=ipv6_wan)
-
-
-def ipv6_wan(sites):
-    sites.wan.sysctl(net__ipv6__conf__all__disable_ipv6=0, net__ipv6__conf__dc__disable_ipv6=0,
-                     net__ipv6__conf__cloud__disable_ipv6=0, net__ipv6__conf__all__forwarding=1)
-    for number, gateway in enumerate((sites.dc, sites.cloud), 1):
-        gateway.ns.sysctl(net__ipv6__conf__wan0__disable_ipv6=0)
-        gateway.ns.ip("addr", "add", f"2001:db8:{number}::1/64", "dev", "wan0", "nodad")
-        sites.wan.ip("addr", "add", f"2001:db8:{number}::ff/64", "dev", gateway.site, "nodad")
-        gateway.ns.ip("route", "add", "default", "via", f"2001:db8:{number}::ff")
 
 
 @cases(("", "01020304"), "cookies: '{}'")

@@ -206,6 +206,135 @@ TEST_CASE("a CDN with a mangled Local Session ID is understood by the other one,
     CHECK(std::find(quirks.begin(), quirks.end(), "cdn-session-id-mangled") != quirks.end());
 }
 
+TEST_CASE(
+    "where a mangled CDN is not put up with, it is answered with error 1, and the session ends all the "
+    "same") {
+    ByHand hand;
+    hand.a.plan.connections[0].tolerated.remove(Quirk::cdn_session_id_mangled);
+    hand.start_a();
+    REQUIRE(hand.peer.connect());
+    const auto id = hand.peer.call(SessionId{0x8f4cad3b}, "vlan-0");
+    REQUIRE(id);
+    hand.peer.send(Cdn{{SessionId{0xad3b0000}, *id}, {CdnResult::administrative, ErrorCode::none, ""}});
+    CHECK(hand.a.sessions.empty());
+    const auto cdn = hand.peer.take_message<Cdn>();
+    REQUIRE(cdn);
+    CHECK(cdn->why.error == ErrorCode::invalid_session_id);
+    CHECK(connection_of(hand.a, hand.net.now).quirks.empty());
+}
+
+namespace {
+
+/// A message with two bytes behind its end, in the next number.
+void send_with_trailing_bytes(RawPeer& peer, const ControlMessage& message) {
+    auto bytes = plain_message({peer.gateways_id, peer.ns++, peer.nr}, emit_body(message));
+    bytes.insert(bytes.end(), 2, 0);
+    peer.send_bytes(bytes);
+}
+
+}  // namespace
+
+TEST_CASE("bytes behind a message's end are ignored, and named when first seen, in whichever message") {
+    ByHand hand;
+    hand.start_a();
+    SUBCASE("in the SCCRQ") {
+        send_with_trailing_bytes(hand.peer, hand.peer.sccrq());
+        const auto sccrp = hand.peer.take_message<Sccrp>();
+        REQUIRE(sccrp);
+        hand.peer.gateways_id = sccrp->assigned_id;
+        hand.peer.send(Scccn{});
+    }
+    SUBCASE("later") {
+        REQUIRE(hand.peer.connect());
+        CHECK_FALSE(said(hand.a, "trailing-bytes"));
+        send_with_trailing_bytes(hand.peer, Hello{});
+        send_with_trailing_bytes(hand.peer, Hello{});
+    }
+    CHECK(hand.a.connected.size() == 1);
+    CHECK(connection_of(hand.a, hand.net.now).quirks == std::vector<std::string>{"trailing-bytes"});
+    CHECK(std::count_if(hand.a.said.begin(), hand.a.said.end(), [](const std::string& text) {
+              return text.find("trailing-bytes") != std::string::npos;
+          }) == 1);
+}
+
+TEST_CASE("where bytes behind a message's end are not put up with, the message is malformed and dropped") {
+    ByHand hand;
+    hand.a.plan.connections[0].tolerated.remove(Quirk::trailing_bytes);
+    hand.start_a();
+    send_with_trailing_bytes(hand.peer, hand.peer.sccrq());
+    CHECK_FALSE(hand.peer.take_message<Sccrp>());
+    CHECK(hand.refusals().malformed == 1);
+    hand.peer.start_over();
+    REQUIRE(hand.peer.connect());
+    send_with_trailing_bytes(hand.peer, StopCcn{{}, hand.peer.own_id});
+    CHECK(hand.a.connected.size() == 1);
+    CHECK(connection_of(hand.a, hand.net.now).malformed == 1);
+}
+
+TEST_CASE("a quirk of the last message is named before the connection is gone") {
+    ByHand hand;
+    hand.start_a();
+    REQUIRE(hand.peer.connect());
+    // SoftEther's StopCCN: Result Code 0 with its reason in the wrong place.
+    hand.peer.send_body(from_hex("8008000000000004800a0000003d00001001800e000000010000060000000000").value());
+    CHECK(hand.a.connected.empty());
+    CHECK(said(hand.a, "result-code-shifted"));
+}
+
+TEST_CASE("the answer may come from another address of the peer's, and then all goes there") {
+    ByHand hand(1, ConnectionRole::initiator);
+    SUBCASE("if that is put up with") {}
+    SUBCASE("unless it is not") {
+        hand.a.plan.connections[0].tolerated.remove(Quirk::answers_from_elsewhere);
+    }
+    const bool tolerated = hand.a.plan.connections[0].tolerated.has(Quirk::answers_from_elsewhere);
+    hand.start_a();
+    hand.net.run_for(1ms);
+    const auto sccrq = hand.peer.take_message<Sccrq>();
+    REQUIRE(sccrq);
+    Sccrp sccrp;
+    static_cast<ConnectionOffer&>(sccrp) = hand.peer.sccrq();
+    hand.peer.arrival.path.remote.address = IpAddress::v4({192, 0, 2, 22});
+    // Who did not see the request does not know its id.
+    hand.peer.gateways_id = ControlConnectionId{raw(sccrq->assigned_id) ^ 1};
+    hand.peer.send_numbered(emit_body(sccrp), 0, 1);
+    CHECK(hand.a.connected.empty());
+    hand.peer.gateways_id = sccrq->assigned_id;
+    hand.peer.send(sccrp);
+    CHECK(hand.a.connected.size() == (tolerated ? 1U : 0U));
+    if (!tolerated) {
+        CHECK(hand.refusals().not_a_peer == 1);
+        return;
+    }
+    CHECK(hand.peer.take_message<Scccn>());
+    CHECK(hand.a.connected.at(TunnelIndex{0}).path.remote.address == hand.peer.arrival.path.remote.address);
+    CHECK(connection_of(hand.a, hand.net.now).quirks == std::vector<std::string>{"answers-from-elsewhere"});
+    hand.peer.send(Hello{});
+    CHECK(hand.a.connected.size() == 1);
+    // Later it keeps to it.
+    hand.peer.arrival.path.remote.address = IpAddress::v4({192, 0, 2, 23});
+    hand.peer.send(StopCcn{{}, hand.peer.own_id});
+    CHECK(hand.a.connected.size() == 1);
+}
+
+TEST_CASE("a message that is not acknowledged is seen long before the peer counts as gone") {
+    Pair pair(5);
+    pair.start();
+    REQUIRE(pair.run_until_converged(5s));
+    pair.net.run_for(1s);
+    CHECK(connection_of(pair.a, pair.net.now).unanswered == 0);
+    pair.net.filter = [](const ControlNet::Packet&) { return false; };
+    pair.a.engine->rotate_cookies(kFirst, pair.net.now);
+    pair.net.run_for(4s);
+    CHECK(connection_of(pair.a, pair.net.now).unanswered == 2);
+    CHECK(pair.a.sessions.size() == 1);
+    pair.net.filter = nullptr;
+    pair.net.run_for(10s);
+    CHECK(connection_of(pair.a, pair.net.now).unanswered == 0);
+    CHECK(pair.converged());
+    CHECK(pair.a.downs + pair.b.downs == 0);
+}
+
 TEST_CASE("a CDN before the peer knows our Session ID is found by its own") {
     ByHand hand;
     hand.start_a();

@@ -426,6 +426,40 @@ TEST_CASE(
     CHECK(a.fate(hex("00030000 b1b2b3b5 e1e2e3e4e5e6e7e8") + frame()) == DropReason::l2tp_unknown_session);
 }
 
+TEST_CASE("while Session IDs are being changed each has sequence numbers of its own, whichever comes first") {
+    const auto message = [](std::uint32_t id, std::uint32_t number) {
+        ByteWriter w;
+        w.u32(0x0003'0000).u32(id).u32(0x4000'0000 | number).bytes(frame());
+        return copy(w.view());
+    };
+    constexpr std::uint32_t kOld = 0xa1b2c3d4;
+    constexpr std::uint32_t kNew = 0xb1b2b3b4;
+    SessionEntry s = sequenced();
+    Receiver a(table({tunnel_entry()}, {s}));
+    CHECK(a.fate(message(kOld, 100)) == DropReason::none);
+    // The new session beside the old one, in its place, and alone.
+    s.other_local_id = SessionId{kNew};
+    a.stage.set_sessions(table({tunnel_entry()}, {s}));
+    CHECK(a.fate(message(kNew, 0)) == DropReason::none);
+    CHECK(a.fate(message(kOld, 101)) == DropReason::none);
+    std::swap(s.options.local_id, *s.other_local_id);
+    s.options.remote_id = SessionId{0xc1c2c3c4};
+    s.incarnation = 1;
+    a.stage.set_sessions(table({tunnel_entry()}, {s}));
+    CHECK(a.fate(message(kOld, 102)) == DropReason::none);
+    CHECK(a.fate(message(kNew, 1)) == DropReason::none);
+    CHECK(a.fate(message(kOld, 102)) == DropReason::l2tp_out_of_sequence);
+    CHECK(a.fate(message(kNew, 1)) == DropReason::l2tp_out_of_sequence);
+    s.other_local_id.reset();
+    a.stage.set_sessions(table({tunnel_entry()}, {s}));
+    CHECK(a.fate(message(kNew, 2)) == DropReason::none);
+    CHECK(a.fate(message(kOld, 103)) == DropReason::l2tp_unknown_session);
+    // Set up anew under the same id they start again.
+    s.incarnation = 2;
+    a.stage.set_sessions(table({tunnel_entry()}, {s}));
+    CHECK(a.fate(message(kNew, 0)) == DropReason::none);
+}
+
 TEST_CASE("a control message through ESP is punted with the ports of its own UDP header") {
     Receiver a(table({tunnel_entry()}, {session_entry()}));
     PacketMeta& meta = a.arrive(hex("c8030014 00000001 0000 0000 8008 0000 0000 0006")).meta;

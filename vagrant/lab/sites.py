@@ -284,3 +284,14 @@ class TwoSites:
 
 def interface_of(vlan):
     return f"eth0.{vlan}" if vlan else "eth0"
+
+
+def ipv6_wan(sites):
+    """IPv6 on the WAN: 2001:db8:1::1 at the data center, 2001:db8:2::1 at the cloud."""
+    sites.wan.sysctl(net__ipv6__conf__all__disable_ipv6=0, net__ipv6__conf__dc__disable_ipv6=0,
+                     net__ipv6__conf__cloud__disable_ipv6=0, net__ipv6__conf__all__forwarding=1)
+    for number, gateway in enumerate((sites.dc, sites.cloud), 1):
+        gateway.ns.sysctl(net__ipv6__conf__wan0__disable_ipv6=0)
+        gateway.ns.ip("addr", "add", f"2001:db8:{number}::1/64", "dev", "wan0", "nodad")
+        sites.wan.ip("addr", "add", f"2001:db8:{number}::ff/64", "dev", gateway.site, "nodad")
+        gateway.ns.ip("route", "add", "default", "via", f"2001:db8:{number}::ff")
