@@ -21,8 +21,8 @@ class Router:
     def cut(self, t_bit, source=None):
         """Messages with that T bit, of one site or of both."""
         of = f"ip saddr {WAN_ADDRESS[source]} " if source else ""
-        self.ns.run("nft", "-f", "-", input="table ip cut { chain forward { type filter hook forward priority 0; "
-                    f"{of}udp dport 1701 @th,64,1 {t_bit} counter drop; }} }}\n")
+        self.ns.run("nft", "-f", "-", input="table ip cut {\nchain forward {\ntype filter hook forward priority 0\n"
+                    f"{of}udp dport 1701 @th,64,1 {t_bit} counter drop\n}}\n}}\n")
 
     def mend(self):
         self.ns.run("nft", "delete", "table", "ip", "cut")
