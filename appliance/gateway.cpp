@@ -6,6 +6,7 @@
 
 #include "appliance/change_log.h"
 #include "appliance/clock.h"
+#include "appliance/guard_control.h"
 #include "appliance/ike_control.h"
 #include "appliance/judge.h"
 #include "appliance/l2tp_plane.h"
@@ -158,8 +159,14 @@ void Gateway::make_control_planes() {
     planes_.push_back(std::move(liveness));
     planes_.push_back(std::move(l2tp));
     using stp_guard::Direction;
-    planes_.push_back(std::make_unique<StormControl>(*services_, workers_->frames(Direction::to_tunnel),
-                                                     workers_->frames(Direction::from_tunnel)));
+    auto storms = std::make_unique<StormControl>(*services_, workers_->frames(Direction::to_tunnel),
+                                                 workers_->frames(Direction::from_tunnel));
+    auto guard = std::make_unique<GuardControl>(*services_);
+    storms->on_storm([watch = guard.get()](SessionIndex session, std::uint16_t vid, bool active) {
+        watch->on_storm(session, vid, active);
+    });
+    planes_.push_back(std::move(storms));
+    planes_.push_back(std::move(guard));
 }
 
 void Gateway::add_commands() {

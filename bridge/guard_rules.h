@@ -50,7 +50,9 @@ struct DeviceRules {
     bool drop_link_local = false;
     FloodLimits limits;
     VlanSelection bum_blocked;  ///< no broadcast and no multicast
-    VlanSelection blocked;      ///< nothing but the guard's own frames
+    VlanSelection blocked;      ///< nothing passes, but probes that this node sends
+    /// This node as it stands in loop probes. Probes of its own end where they come in, or the bridge would send them round.
+    std::optional<std::uint64_t> own_node;
     friend bool operator==(const DeviceRules&, const DeviceRules&) = default;
 };
 

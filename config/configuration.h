@@ -65,6 +65,7 @@ struct GuardConfig {
     std::string node;
     crypto::SecretBytes key;  ///< shared by the domain's gateways; empty: each is by itself
     bool probes = true;
+    bool open_at_once = false;  ///< VLANs open first, and loops are looked for afterwards: for labs
     std::uint32_t probes_per_second = 200;
     bool pin_duplicates = false;
     bool suspend_storms = false;

@@ -217,6 +217,7 @@ GuardConfig read_guard(const Section* section, const GatewayConfig& gateway, con
     if (section->has("key_file"))
         guard.key = read_key_file(*section, {"loop probes", kGuardKeySize}, environment);
     guard.probes = section->boolean("probes").value_or(true);
+    guard.open_at_once = section->boolean("open_at_once").value_or(false);
     guard.probes_per_second =
         section->integer("probes_per_second", 10, 10'000).value_or(guard.probes_per_second);
     guard.pin_duplicates = section->choice<bool>("mac_moves", kMacMoves).value_or(false);

@@ -40,6 +40,7 @@ constexpr auto kSchema = std::to_array<KeySpec>({
 {"guard", "node", text, "the gateway's name", "1 to 63 letters, digits, `.`, `_`, `-`", "This gateway. No two of a domain have the same.", "\"dc-gw\""},
 {"guard", "key_file", text, "none", "path, relative to this file's folder if not absolute", "File with 32 bytes in hex, the same for all gateways of the domain. Without, no other gateway is believed, and each decides for itself.", "\"/etc/isthmus/keys/guard.key\""},
 {"guard", "probes", boolean, "true", "", "Loop probes: the only proof of a loop.", "true"},
+{"guard", "open_at_once", boolean, "false", "", "VLANs cross as soon as their session is up, and loops are looked for afterwards. For labs: else broadcast, unknown unicast and multicast wait some seconds for three clean rounds of probes.", "true"},
 {"guard", "probes_per_second", integer, "200", "10 to 10000", "Budget of probes, bursts aside.", "200"},
 {"guard", "mac_moves", text, "`warn`", "`warn`, `pin`", "What happens to a MAC address that moves five times in 180 s. `pin`: it stays where it was first.", "\"warn\""},
 {"guard", "suspend_storms", boolean, "false", "", "A VLAN whose storm is ten times its limit for 30 s, with evidence of a loop, is suspended.", "false"},

@@ -37,6 +37,8 @@ struct BlockLanPort {
 /// Hosts that were learned through tunnels may be elsewhere now.
 struct FlushRemoteMacs {
     std::optional<std::uint16_t> vid;  ///< nullopt: of all VLANs
+    /// Hosts that were learned on LAN ports too: after a loop, they may be there for having come the wrong way round.
+    bool local_too = false;
 };
 /// Keep that host on that port until it is told otherwise.
 struct PinMac {

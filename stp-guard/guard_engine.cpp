@@ -216,7 +216,7 @@ void GuardCore::on_link(PortId id, bool up, TimePoint now) {
     }
     for (auto& [place, affected] : edges_) elect(place, affected, now);
     // What was behind the session is reached another way from now on, or not at all.
-    if (!up) act(FlushRemoteMacs{std::nullopt});
+    if (!up) act(FlushRemoteMacs{std::nullopt, false});
 }
 
 void GuardCore::begin_opening(Place place, Edge& edge, Cause cause, TimePoint now) {

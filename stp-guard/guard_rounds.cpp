@@ -215,6 +215,7 @@ void GuardCore::watch_open(Place place, Edge& edge, TimePoint now) {
                      std::chrono::seconds(30), now);
     }
     if (!blocks) {
+        if (edge.peer_blocked) act(FlushRemoteMacs{place.vid, true});
         edge.peer_blocked = false;
         if (!edge.decide_by) busy_.erase(place);
         return;
@@ -228,6 +229,7 @@ void GuardCore::watch_open(Place place, Edge& edge, TimePoint now) {
 
 void GuardCore::open(Place place, Edge& edge, TimePoint now) {
     const bool worth_telling = edge.phase == Phase::blocked || edge.told_waiting;
+    if (edge.phase == Phase::blocked && is_loop(edge.cause)) act(FlushRemoteMacs{place.vid, true});
     const std::string after = edge.phase == Phase::blocked ? " after " + duration_text(now - edge.since) : "";
     edge.phase = Phase::open;
     edge.cause = Cause::none;

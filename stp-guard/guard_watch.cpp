@@ -55,7 +55,7 @@ void GuardCore::on_bpdu(PortId id, const BpduFrame& frame, TimePoint now) {
         std::count_if(ports_.begin(), ports_.end(), [](const auto& entry) { return entry.second.is_lan(); });
     const bool several_ways = lans >= 2 || sessions_up() >= 2 || !election_.siblings().empty();
     if (several_ways) {
-        act(FlushRemoteMacs{vid == 0 ? std::nullopt : std::optional(vid)});
+        act(FlushRemoteMacs{vid == 0 ? std::nullopt : std::optional(vid), false});
         event_seldom(
             GuardEventId::topology_change, Severity::info, {id, vid},
             vlan_text(vid) + ": a topology change on " + at->spec.name + "; remote hosts are learned anew.",

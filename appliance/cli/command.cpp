@@ -8,9 +8,9 @@ namespace isthmus::appliance::cli {
 
 std::vector<std::unique_ptr<Command>> make_commands(CLI::App& app) {
     std::vector<std::unique_ptr<Command>> commands;
-    for (const auto make :
-         {make_status_command, make_tunnels_command, make_sessions_command, make_trace_command,
-          make_ping_command, make_reload_command, make_sa_command, make_ike_command, make_pki_command})
+    for (const auto make : {make_status_command, make_tunnels_command, make_sessions_command,
+                            make_trace_command, make_ping_command, make_reload_command, make_guard_command,
+                            make_sa_command, make_ike_command, make_pki_command})
         commands.push_back(make(app));
     return commands;
 }

@@ -30,6 +30,7 @@ class Command {
 [[nodiscard]] std::unique_ptr<Command> make_sa_command(CLI::App& app);
 [[nodiscard]] std::unique_ptr<Command> make_ike_command(CLI::App& app);
 [[nodiscard]] std::unique_ptr<Command> make_pki_command(CLI::App& app);
+[[nodiscard]] std::unique_ptr<Command> make_guard_command(CLI::App& app);
 
 /// A sentence on stderr, and exit status 1.
 int fail(const std::string& sentence);

@@ -29,6 +29,7 @@ constexpr std::uint32_t kTypeLinkAddress = 9;
 constexpr std::uint32_t kDestination = 0;
 constexpr std::uint32_t kSource = 6;
 constexpr std::uint32_t kType = 12;
+constexpr std::uint32_t kNodeInProbe = 20;  // stp-guard's frames, from their magic on
 constexpr std::uint32_t kTci = 14;
 constexpr std::uint32_t kTagSize = 4;
 constexpr std::uint32_t kHeaderSize = 14;
@@ -161,9 +162,21 @@ void TableWriter::add_chain(const Chain& chain) {
 }
 
 void TableWriter::add_branch(const Branch& branch) {
-    add(rule(branch).load(branch.type(), 2).equals({0x88, 0xb5}).accept());
-    add_blocks(branch);
-    if (!branch.chain.limits) return;
+    const auto guard = [&] { return std::move(rule(branch).load(branch.type(), 2).equals({0x88, 0xb5})); };
+    if (const auto& node = branch.chain.rules.own_node) {
+        NftRule own = guard();
+        std::array<std::uint8_t, 8> id{};
+        store_be64(id.data(), *node);
+        own.load(branch.payload() + kNodeInProbe, id.size())
+            .equals({id[0], id[1], id[2], id[3], id[4], id[5], id[6], id[7]});
+        add(branch.chain.hook == NF_NETDEV_INGRESS ? own.drop() : own.accept());
+        add_blocks(branch);
+        add(guard().accept());
+    } else {
+        add(guard().accept());
+        add_blocks(branch);
+    }
+    if (!branch.chain.limits || branch.chain.rules.limits == FloodLimits{}) return;
     add(rule(branch).load_masked(kDestination, {0x01}).equals({0x00}).accept());
     add_limits(branch);
 }

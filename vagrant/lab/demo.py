@@ -2,6 +2,8 @@
 """Two sites in network namespaces share VLANs through two isthmusd gateways; each claim is measured.
 
   demo.py [--keep] [--json]    build the sites, prove, take them down
+  demo.py loop                 a cable too many between the sites, without the guard and with it
+  demo.py storm                a host floods its VLAN
   demo.py down                 take down what --keep left up
 
 Needs root and the built programs; `./dev demo` sees to both.
@@ -13,6 +15,7 @@ import shutil
 import sys
 import time
 
+import guard_demo
 import lab as lab_module
 from lab import Lab, LabError, find_program, labs, require_root, stop_on_signals
 from proofs import Proof, Proofs
@@ -139,7 +142,7 @@ def demo(arguments):
         screen.line(screen.paint("Isthmus: one Ethernet over two sites", "1") + "\n")
         screen.line(PICTURE.format(mtu=arguments.wan_mtu).rstrip())
         screen.busy("building five namespaces")
-        sites = TwoSites(lab, wan_mtu=arguments.wan_mtu, build=arguments.build, certified=True)
+        sites = TwoSites(lab, wan_mtu=arguments.wan_mtu, build=arguments.build, certified=True, checked=True)
         proofs, status = prove(sites, screen)
         if lab.keep:
             sites.start()
@@ -168,7 +171,8 @@ def take_down():
 
 def main():
     parser = argparse.ArgumentParser(prog="./dev demo", description=__doc__.split("\n\n")[0])
-    parser.add_argument("command", nargs="?", choices=["down"], help="take down what --keep left up")
+    parser.add_argument("command", nargs="?", choices=["loop", "storm", "down"],
+                        help="loop, storm: what the guard does about one; down: take down what --keep left up")
     parser.add_argument("--keep", action="store_true", help="leave the sites up and say how to enter them")
     parser.add_argument("--json", action="store_true", help="print one JSON object: pass, and each proof")
     parser.add_argument("--wan-mtu", type=int, default=1500, metavar="BYTES", help="default: %(default)s")
@@ -176,6 +180,9 @@ def main():
     arguments = parser.parse_args()
     stop_on_signals()
     try:
+        if arguments.command in ("loop", "storm"):
+            check_tools(arguments.build)
+            return getattr(guard_demo, arguments.command)(arguments, Screen(arguments.json))
         return take_down() if arguments.command == "down" else demo(arguments)
     except KeyboardInterrupt:
         print("\nInterrupted; everything was taken down.", file=sys.stderr)

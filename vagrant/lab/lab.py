@@ -145,6 +145,7 @@ class Lab:
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix=f"{self.id}-"))
         self.directory.chmod(0o700)
         self.namespaces, self.programs, self.info = {}, [], {}
+        self.guard_key = os.urandom(32)  # of all gateways in it
         self._record()
 
     def namespace(self, role):

@@ -21,6 +21,7 @@ WAN_ADDRESS = {"dc": "198.51.100.1", "cloud": "203.0.113.1"}
 ROUTER_ADDRESS = {"dc": "198.51.100.254", "cloud": "203.0.113.254"}
 OTHER = {"dc": "cloud", "cloud": "dc"}
 LAN_MTU = 1500
+START_LIMIT = 30  # seconds
 WIRE = ("tso", "off", "gso", "off", "tx-udp-segmentation", "off", "gro", "off")
 
 
@@ -42,6 +43,7 @@ class Gateway:
         for path in (self.directory, self.keys.parent, self.keys, self.state_dir, self.socket.parent):
             path.mkdir(mode=0o700)
         self.process, self.starts = None, 0
+        self.put_key("guard.key", lab.guard_key)
         self.configure(config_text)
 
     def relocated(self, text):
@@ -71,8 +73,8 @@ class Gateway:
         log = self.directory / f"isthmusd-{self.starts}.log"
         self.process = self.ns.spawn(f"isthmusd-{self.site}", find_program("isthmusd", self.build), "--config",
                                      self.config, log=log)
-        if wait and not wait_until(lambda: self.up() or not self.process.running(), 30):
-            raise LabError(f"{self.ns.role} did not come up within 30 s; its log:\n{self.process.output()}")
+        if wait and not wait_until(lambda: self.up() or not self.process.running(), START_LIMIT):
+            raise LabError(f"{self.ns.role} did not come up within {START_LIMIT} s; its log:\n{self.process.output()}")
         if wait and not self.process.running():
             raise LabError(f"isthmusd of {self.ns.role} ended at once; its log:\n{self.process.output()}")
         return self.process
@@ -85,8 +87,9 @@ class Gateway:
         self.process.wait(5)
 
     def up(self):
+        """All sessions are, and the guard has opened their VLANs."""
         status = self.status()
-        return status is not None and all(s["state"] == "up" for s in status["sessions"])
+        return status is not None and all(s["state"] == "up" for s in status["sessions"]) and not opening(status)
 
     def status(self):
         """Parsed `isthmus status --json`; None if the daemon does not answer."""
@@ -150,6 +153,11 @@ def _differ(before, now):
             [f"left: {line}" for line in now if line not in before])
 
 
+def opening(status):
+    """VLANs that the guard has not looked at for long enough yet."""
+    return [v for bridge in status.get("guard", {}).get("bridges", []) for v in bridge["vlans"] if v["cause"] == "starting"]
+
+
 def drops_in(status):
     """Every drop of a status object by reason: of the gateway as a whole, of its tunnels and of its sessions."""
     total = {}
@@ -186,12 +194,13 @@ class Authority:
 
 class TwoSites:
     """The whole lab. `configs`: text of each gateway's configuration, by default the lab's own files: with `certified` those
-    with IKEv2 and certificates, otherwise those with manual keys."""
+    with IKEv2 and certificates, otherwise those with manual keys. `checked`: in these the guard looks for loops before it
+    opens, which takes some seconds."""
 
-    def __init__(self, lab, wan_mtu=1500, lan_mtu=LAN_MTU, configs=None, build=None, protected=True, certified=False):
+    def __init__(self, lab, wan_mtu=1500, lan_mtu=LAN_MTU, configs=None, build=None, protected=True, certified=False,
+                 checked=False):
         self.lab, self.build, self.wan_mtu, self.lan_mtu = lab, build, wan_mtu, lan_mtu
-        own = "{}-gw.toml" if certified else "{}-gw-manual.toml"
-        configs = configs or {site: (HERE / own.format(site)).read_text() for site in OTHER}
+        configs = configs or {site: lab_config(site, checked, certified) for site in OTHER}
         self.wan = lab.namespace("wan")
         self.hosts, self.gateways, gateway_ns = {}, {}, {}
         for site in ("dc", "cloud"):
@@ -238,8 +247,8 @@ class TwoSites:
         for gateway in self.gateways.values():
             gateway.start(wait=False)
         for gateway in self.gateways.values():
-            if not wait_until(lambda: gateway.up() or not gateway.process.running(), 30):
-                raise LabError(f"{gateway.ns.role} did not come up within 30 s; its log:\n{gateway.process.output()}")
+            if not wait_until(lambda: gateway.up() or not gateway.process.running(), START_LIMIT):
+                raise LabError(f"{gateway.ns.role} did not come up within {START_LIMIT} s; its log:\n{gateway.process.output()}")
             if not gateway.process.running():
                 raise LabError(f"isthmusd of {gateway.ns.role} ended; its log:\n{gateway.process.output()}")
 
@@ -254,7 +263,7 @@ class TwoSites:
 
     def _cable(self, site, gateway):
         host, lab = self.hosts[site], self.lab
-        lab.veth(gateway, "lan0", host, "eth0", self.lan_mtu, b_mac=HOST_MAC[site])
+        self._lan_cable(site, gateway)
         lab.veth(gateway, "wan0", self.wan, site, self.wan_mtu)
         for ns, interface in ((gateway, "wan0"), (self.wan, site)):
             ns.run("ethtool", "-K", interface, *WIRE, check=False)
@@ -268,6 +277,9 @@ class TwoSites:
             f"addr add {address(site, vlan)}/24 dev {interface_of(vlan)}",
             f"addr add {address(site, vlan, 6)}/64 dev {interface_of(vlan)} nodad")])
 
+    def _lan_cable(self, site, gateway):
+        self.lab.veth(gateway, "lan0", self.hosts[site], "eth0", self.lan_mtu, b_mac=HOST_MAC[site])
+
     def _vlans(self, host):
         """VLAN interfaces: the kernel's own where it has them, else a helper that tags in user space."""
         names = [interface_of(vlan) for vlan in VLANS]
@@ -280,6 +292,11 @@ class TwoSites:
         helper = host.spawn(f"vlan-{host.role}", find_program("vlan-host", self.build), "--port", "eth0", *options)
         if not wait_until(lambda: "ready" in helper.output() or not helper.running(), 5) or not helper.running():
             raise LabError("VLANs on the host: " + helper.output())
+
+
+def lab_config(site, checked=False, certified=False):
+    text = (HERE / f"{site}-gw{'' if certified else '-manual'}.toml").read_text()
+    return text if checked else text.replace("[guard]\n", "[guard]\nopen_at_once = true\n", 1)
 
 
 def interface_of(vlan):

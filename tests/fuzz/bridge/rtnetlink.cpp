@@ -1,7 +1,8 @@
-// Any bytes as a datagram from the kernel: links, addresses and acknowledgements.
+// Any bytes as a datagram from the kernel: links, addresses, hosts and acknowledgements.
 #include <cstdint>
 #include <cstdlib>
 
+#include "bridge/netlink/fdb_messages.h"
 #include "bridge/netlink/link_messages.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -16,6 +17,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         }
         if (const auto address = parse_address(*message))
             if (address->address.index == isthmus::bridge::kNoInterface) std::abort();
+        if (const auto host = parse_fdb(*message))
+            if (host->port == isthmus::bridge::kNoInterface || host->vid > 4095) std::abort();
         if (const auto ack = parse_acknowledgement(*message))
             if (ack->error < 0) std::abort();
     }

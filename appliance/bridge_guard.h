@@ -1,0 +1,125 @@
+// The guard of one bridge: drives an engine with what its LAN ports, its sessions and the kernel tell.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "appliance/control_plane.h"
+#include "appliance/deadline.h"
+#include "appliance/guard_authenticator.h"
+#include "bridge/guard_rules.h"
+#include "bridge/io/netlink_socket.h"
+#include "bridge/io/port_watch.h"
+#include "bridge/netlink/fdb_messages.h"
+#include "stp-guard/guard_engine.h"
+#include "stp-guard/vlan_states.h"
+
+namespace isthmus::appliance {
+
+/// What makes one guard unlike another; a change of it makes a new engine, which takes over what the old one saved.
+struct GuardSetup {
+    std::string bridge;
+    stp_guard::Identity identity;
+    stp_guard::GuardOptions options;
+};
+
+class BridgeGuard {
+  public:
+    /// `rules_changed`: the kernel should block other places than before. All outlive this.
+    BridgeGuard(ControlServices& services, GuardSetup setup, Bytes domain_key,
+                std::function<void()> rules_changed);
+    ~BridgeGuard();
+
+    /// Ports and sessions, links and VLANs, as they are now. Call when something may have changed, and now and then.
+    void look(TimePoint now);
+    /// A frame of the guard that a worker took out of a session's tunnel.
+    void on_punted(SessionIndex session, Bytes frame, TimePoint now);
+    /// A storm of any class began in a VLAN of a session, or the last one is over.
+    void on_storm(SessionIndex session, std::uint16_t vid, bool active, TimePoint now);
+    void on_host(const bridge::netlink::FdbMessage& host, TimePoint now);
+    void on_fdb_overrun(TimePoint now);
+    void on_command(const stp_guard::GuardCommand& command, TimePoint now);
+
+    /// VLANs to block on LAN ports, by the port's name.
+    [[nodiscard]] std::map<std::string, bridge::VlanSelection> lan_blocks() const;
+    /// Names of the LAN ports that are up.
+    [[nodiscard]] std::vector<std::string> lan_ports() const;
+    [[nodiscard]] stp_guard::NodeId node() const noexcept { return setup_.identity.node; }
+    [[nodiscard]] std::optional<stp_guard::PortId> port_named(const std::string& name) const;
+    /// Whether a guard made with these would be the same.
+    [[nodiscard]] bool is_still(const GuardSetup& setup, Bytes domain_key) const;
+    [[nodiscard]] nlohmann::json status(TimePoint now) const;
+    void save(TimePoint now);
+
+  private:
+    struct Lan {
+        std::string name;
+        std::optional<bridge::PortWatch> watch;
+        IfIndex index = bridge::kNoInterface;
+        std::unique_ptr<asio::posix::stream_descriptor> readable;
+        bool up = false;
+        bool heard = false;          ///< a frame came since the link is up
+        std::uint64_t received = 0;  ///< packets when it came up
+    };
+    struct Tunnel {
+        std::string name;
+        bool up = false;
+        stp_guard::VlanStates states{stp_guard::VlanState::closed};
+        std::map<std::uint16_t, std::uint64_t> flooded;  ///< offered, as last read
+        bool changed = false;
+    };
+
+    void look_at_lans(TimePoint now);
+    void look_at_sessions(TimePoint now);
+    void open_lan(stp_guard::PortId id, Lan& lan, IfIndex index, TimePoint now);
+    void close_lan(stp_guard::PortId id, Lan& lan, TimePoint now);
+    void wait_for_lan(stp_guard::PortId id);
+    void read_lan(stp_guard::PortId id);
+    void listen_for_first_frames(TimePoint now);
+    void note_floods(const SessionControl& session, Tunnel& tunnel, TimePoint now);
+    [[nodiscard]] stp_guard::GuardPort lan_port(stp_guard::PortId id, const Lan& lan) const;
+    [[nodiscard]] static stp_guard::GuardPort tunnel_port(stp_guard::PortId id,
+                                                          const SessionControl& session);
+
+    /// Carries out all actions, tells the workers, and arms the timer.
+    void drain();
+    void act(const stp_guard::SendProbe& action);
+    void act(const stp_guard::SendPeer& action);
+    void act(const stp_guard::SetVlanState& action);
+    void act(const stp_guard::BlockLanPort& action);
+    void act(const stp_guard::FlushRemoteMacs& action);
+    void act(const stp_guard::PinMac& action);
+    void act(const stp_guard::ExpectFlood& action);
+    void act(const stp_guard::GuardEvent& action);
+    void act(const stp_guard::PersistState& action);
+    void publish_states();
+    void note_problem(const std::string& sentence);
+    [[nodiscard]] std::string name_of(stp_guard::PortId id) const;
+    [[nodiscard]] std::optional<IfIndex> interface_of(stp_guard::PortId id) const;
+
+    ControlServices& services_;
+    GuardSetup setup_;
+    crypto::SecretBytes domain_key_;
+    GuardAuthenticator authenticator_;
+    std::function<void()> rules_changed_;
+    std::unique_ptr<stp_guard::GuardEngine> engine_;
+    Deadline deadline_;
+    Deadline save_soon_;
+    std::map<std::string, stp_guard::PortId> lan_ids_;
+    std::map<stp_guard::PortId, Lan> lans_;
+    std::map<stp_guard::PortId, Tunnel> tunnels_;
+    std::map<std::string, stp_guard::GuardPort> told_;  ///< ports as the engine knows them
+    std::set<stp_guard::Place> blocked_;
+    std::optional<bridge::NetlinkSocket> netlink_;
+    std::deque<std::pair<WallTime, stp_guard::GuardEvent>> events_;
+    std::string last_problem_;
+    bool unsaved_ = false;
+};
+
+}  // namespace isthmus::appliance

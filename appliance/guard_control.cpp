@@ -1,0 +1,268 @@
+#include "appliance/guard_control.h"
+
+#include <net/if.h>
+
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "crypto/digest.h"
+
+namespace isthmus::appliance {
+
+namespace {
+
+using nlohmann::json;
+using stp_guard::GuardCommand;
+
+/// Sessions come up and VLANs begin to carry something without telling us.
+constexpr std::chrono::milliseconds kLookAgain{200};
+constexpr std::size_t kKeySize = 32;
+
+std::uint64_t number_of(const std::string& label) {
+    const auto hash = crypto::digest(crypto::Hash::sha256,
+                                     {reinterpret_cast<const std::uint8_t*>(label.data()), label.size()});
+    return load_be64(hash.data());
+}
+
+}  // namespace
+
+GuardControl::GuardControl(ControlServices& services) : services_(services), hosts_(services.io) {
+    std::array<std::uint8_t, kKeySize> random{};
+    services_.rng.fill(random);
+    own_key_ = crypto::SecretBytes(Bytes(random));
+    own_domain_ = services_.rng.u32();
+    services_.punts.on(PuntClass::probe,
+                       [this](const PuntMessage& message, PuntOrigin origin, TimePoint now) {
+                           // What a LAN port gives to the tunnel was seen at that port already.
+                           const SessionControl* session =
+                               origin == PuntOrigin::wan ? services_.sessions.find(message.session) : nullptr;
+                           if (session == nullptr) return;
+                           const auto guard = guards_.find(session->bridge());
+                           if (guard != guards_.end())
+                               guard->second->on_punted(message.session, message.data(), now);
+                       });
+    services_.commands.on("guard",
+                          "loops, blocks and why; with what = clear, hold, observe or enforce: orders",
+                          [this](const json& request) { return on_request(request); });
+    look_again_ = std::make_unique<Deadline>(services_.io, [this](TimePoint) { look(); });
+}
+
+GuardControl::~GuardControl() {
+    if (hosts_.is_open()) hosts_.release();
+}
+
+void GuardControl::configure(const config::Configuration& configuration) {
+    configuration_ = &configuration;
+    std::map<std::string, std::unique_ptr<BridgeGuard>> before = std::exchange(guards_, {});
+    const config::GuardConfig& guard = configuration.guard;
+    const Bytes key = guard.key.empty() ? own_key_.reveal() : guard.key.reveal();
+    for (const auto& bridge : configuration.bridges) {
+        const bool guarded = services_.sessions.find_if([&](const SessionControl& s) {
+            return s.bridge() == bridge.options.name && s.config().guard.probes;
+        }) != nullptr;
+        if (!guard.enabled || !guarded) continue;
+        GuardSetup setup = setup_of(configuration, bridge.options.name);
+        const auto old = before.find(bridge.options.name);
+        if (old != before.end() && old->second->is_still(setup, key)) {
+            guards_.insert(before.extract(old));
+            continue;
+        }
+        if (old != before.end()) old->second->save(boot_now());
+        const std::string name = setup.bridge;
+        before.erase(name);
+        guards_[name] =
+            std::make_unique<BridgeGuard>(services_, std::move(setup), key, [this] { apply_rules(); });
+    }
+    for (SessionControl& session : services_.sessions)
+        if (!guards_.contains(session.bridge()) || !session.config().guard.probes) session.set_guard({});
+    if (!guards_.empty() && guard.key.empty())
+        services_.log->info(
+            "guard: without guard.key_file no other gateway is believed, and each decides for itself");
+    if (table_.empty()) {
+        table_ = "isthmus_guard_" + configuration.gateway.name;
+        // What a killed predecessor left; without nftables there is nothing.
+        if (auto socket = bridge::NftSocket::open(); socket && guard.nftables) (void)socket->remove(table_);
+    }
+    open_monitor();
+    look();
+}
+
+GuardSetup GuardControl::setup_of(const config::Configuration& configuration,
+                                  const std::string& bridge) const {
+    const config::GuardConfig& guard = configuration.guard;
+    GuardSetup setup;
+    setup.bridge = bridge;
+    // Without a shared key nobody could tell our frames from another's by their seal: let their domain be another at once.
+    setup.identity.domain = stp_guard::DomainId{guard.key.empty() ? own_domain_ : guard.domain};
+    setup.identity.site = stp_guard::SiteId{number_of(guard.site)};
+    setup.identity.node = stp_guard::NodeId{number_of(guard.node + "/" + bridge)};
+    setup.options.observe = guard.observe;
+    setup.options.opening.checked = !guard.open_at_once;
+    setup.options.probes.per_second = guard.probes_per_second;
+    setup.options.mac_moves.pin = guard.pin_duplicates;
+    return setup;
+}
+
+void GuardControl::on_storm(SessionIndex index, std::uint16_t vid, bool active) {
+    const SessionControl* session = services_.sessions.find(index);
+    const auto guard = session == nullptr ? guards_.end() : guards_.find(session->bridge());
+    if (guard != guards_.end()) guard->second->on_storm(index, vid, active, boot_now());
+}
+
+void GuardControl::on_kernel_change() {
+    look();
+}
+
+void GuardControl::look() {
+    const TimePoint now = boot_now();
+    for (auto& [bridge, guard] : guards_) guard->look(now);
+    apply_rules();
+    if (!guards_.empty()) look_again_->arm(now + kLookAgain);
+}
+
+void GuardControl::stop() {
+    const TimePoint now = boot_now();
+    look_again_->arm(std::nullopt);
+    for (auto& [bridge, guard] : guards_) guard->save(now);
+    guards_.clear();
+    if (!nft_ || applied_.empty()) return;
+    const auto removed = nft_->remove(table_);
+    if (!removed) services_.log->error("guard: {}", removed.error().text());
+    applied_.clear();
+}
+
+// ----------------------------------------------------------------------------------------------------------- hosts
+
+void GuardControl::open_monitor() {
+    if (monitor_ || guards_.empty()) return;
+    auto monitor = bridge::FdbMonitor::open();
+    if (!monitor) {
+        services_.log->error("guard: {}: moving hosts are not noticed", monitor.error().text());
+        return;
+    }
+    monitor_.emplace(std::move(*monitor));
+    hosts_.assign(monitor_->fd());
+    wait_for_hosts();
+}
+
+void GuardControl::wait_for_hosts() {
+    hosts_.async_wait(asio::posix::stream_descriptor::wait_read, [this](ErrorCode error) {
+        if (error) return;
+        read_hosts();
+        wait_for_hosts();
+    });
+}
+
+void GuardControl::read_hosts() {
+    const bridge::FdbChanges changes = monitor_->drain();
+    const TimePoint now = boot_now();
+    for (auto& [bridge, guard] : guards_) {
+        for (const auto& host : changes.hosts) guard->on_host(host, now);
+        if (changes.lost) guard->on_fdb_overrun(now);
+    }
+}
+
+// ------------------------------------------------------------------------------------------------ rules of the kernel
+
+bridge::GuardRules GuardControl::wanted_rules() const {
+    bridge::GuardRules rules;
+    rules.table = table_;
+    const auto exists = [](const std::string& device) { return if_nametoindex(device.c_str()) != 0; };
+    for (const auto& [bridge, guard] : guards_) {
+        const auto ports = guard->lan_ports();
+        if (ports.size() < 2) continue;  // with one port there is nothing to go round
+        auto blocks = guard->lan_blocks();
+        for (const std::string& device : ports) {
+            if (!exists(device)) continue;
+            bridge::DeviceRules of;
+            of.device = device;
+            of.way = bridge::DeviceRules::Way::both;
+            of.blocked = blocks[device];
+            of.own_node = raw(guard->node());
+            rules.devices.push_back(std::move(of));
+        }
+    }
+    return rules;
+}
+
+void GuardControl::apply_rules() {
+    if (configuration_ == nullptr || !configuration_->guard.nftables) return;
+    const bridge::GuardRules rules = wanted_rules();
+    std::ostringstream key;
+    for (const bridge::DeviceRules& of : rules.devices) {
+        key << of.device << ' ' << if_nametoindex(of.device.c_str()) << ' ' << of.blocked.vlans.text() << ' '
+            << of.blocked.untagged;
+        key << '\n';
+    }
+    if (key.str() == applied_ || (rules.devices.empty() && applied_.empty())) return;
+    std::string problem;
+    if (!nft_) {
+        auto socket = bridge::NftSocket::open();
+        if (socket)
+            nft_.emplace(std::move(*socket));
+        else
+            problem = socket.error().text();
+    }
+    if (nft_) {
+        const auto done = rules.devices.empty() ? nft_->remove(table_) : nft_->apply(rules);
+        if (done)
+            applied_ = key.str();
+        else
+            problem = done.error().text();
+    }
+    if (problem != nft_problem_ && !problem.empty())
+        services_.log->warn(
+            "guard: the kernel takes no rules ({}): a VLAN cannot be blocked on one of two LAN ports; "
+            "guard.nftables = false says that this is known",
+            problem);
+    nft_problem_ = problem;
+}
+
+// -------------------------------------------------------------------------------------------------- status, commands
+
+json GuardControl::status() const {
+    json out{{"enabled", configuration_ != nullptr && configuration_->guard.enabled},
+             {"bridges", json::array()}};
+    const TimePoint now = boot_now();
+    for (const auto& [bridge, guard] : guards_) out["bridges"].push_back(guard->status(now));
+    if (!nft_problem_.empty()) out["nftables_problem"] = nft_problem_;
+    return out;
+}
+
+Result<json, std::string> GuardControl::on_request(const json& request) {
+    const std::string what = request.value("what", "show");
+    if (what == "show") return status();
+    static const std::map<std::string, GuardCommand::What> kWords{{"clear", GuardCommand::What::clear},
+                                                                  {"hold", GuardCommand::What::hold},
+                                                                  {"observe", GuardCommand::What::observe},
+                                                                  {"enforce", GuardCommand::What::enforce}};
+    const auto word = kWords.find(what);
+    if (word == kWords.end())
+        return Unexpected("the guard knows no \"" + what +
+                          "\": it knows show, clear, hold, observe and enforce");
+    GuardCommand command;
+    command.what = word->second;
+    if (command.what == GuardCommand::What::clear && request.value("force", false))
+        command.what = GuardCommand::What::clear_force;
+    if (request.contains("vlan")) {
+        const auto vlan = request["vlan"].is_number_unsigned() ? request["vlan"].get<std::uint64_t>() : 4095;
+        if (vlan > 4094)
+            return Unexpected(std::string("a VLAN is a number of 1 to 4094, or 0 for untagged frames"));
+        command.vid = static_cast<std::uint16_t>(vlan);
+    }
+    command.hold_for = std::chrono::seconds(request.value("seconds", std::uint32_t{0}));
+    const std::string port = request.value("port", "");
+    bool known = port.empty();
+    for (auto& [bridge, guard] : guards_) {
+        const auto id = port.empty() ? std::nullopt : guard->port_named(port);
+        if (!port.empty() && !id) continue;
+        known = true;
+        command.port = id;
+        guard->on_command(command, boot_now());
+    }
+    if (!known)
+        return Unexpected("no session and no LAN port of a guarded bridge is called \"" + port + "\"");
+    return status();
+}
+
+}  // namespace isthmus::appliance

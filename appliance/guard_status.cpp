@@ -1,0 +1,191 @@
+#include "appliance/guard_status.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <ctime>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "appliance/text_table.h"
+
+namespace isthmus::appliance {
+
+namespace {
+
+using nlohmann::json;
+using stp_guard::name_of;
+
+double seconds_between(TimePoint from, TimePoint to) {
+    return std::chrono::duration<double>(to - from).count();
+}
+
+json hex_id(std::uint64_t id) {
+    return to_hex(ByteWriter().u64(id).view());
+}
+
+json vlan_json(const stp_guard::VlanStatus& vlan, TimePoint now,
+               const std::function<std::string(stp_guard::PortId)>& port) {
+    json out{{"session", port(vlan.place.port)},
+             {"vlan", vlan.place.vid},
+             {"state", name_of(vlan.state)},
+             {"cause", name_of(vlan.cause)},
+             {"for_seconds", seconds_between(vlan.since, now)},
+             {"clean_rounds", vlan.clean_rounds},
+             {"waiting_for", vlan.waiting_for},
+             {"trips", vlan.trips},
+             {"peer_blocks", vlan.peer_blocks},
+             {"evidence", vlan.evidence}};
+    if (vlan.held_until) out["held_for_seconds"] = std::max(0.0, seconds_between(now, *vlan.held_until));
+    if (vlan.peer_state) out["peer_state"] = name_of(*vlan.peer_state);
+    return out;
+}
+
+json probes_json(const stp_guard::ProbeRoundStatus& probes) {
+    json refused = json::object();
+    for (std::size_t i = 0; i < probes.refused.size(); ++i)
+        if (probes.refused[i] > 0)
+            refused[std::string(name_of(static_cast<stp_guard::ProbeRefusal>(i)))] = probes.refused[i];
+    return {{"sent", probes.sent},
+            {"own_returned", probes.own_returned},
+            {"refused", refused},
+            {"active_places", probes.active_places},
+            {"idle_places", probes.idle_places},
+            {"active_round_seconds", std::chrono::duration<double>(probes.active_round).count()},
+            {"full_round_seconds", std::chrono::duration<double>(probes.full_round).count()}};
+}
+
+std::string civil(WallTime at) {
+    const std::time_t seconds = at.time_since_epoch().count();
+    std::tm parts{};
+    gmtime_r(&seconds, &parts);
+    std::array<char, 32> text{};
+    const std::size_t size = std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &parts);
+    return {text.data(), size};
+}
+
+json events_json(const GuardEvents& events, const std::function<std::string(stp_guard::PortId)>& port) {
+    json out = json::array();
+    for (const auto& [at, event] : events)
+        out.push_back({{"at", civil(at)},
+                       {"id", name_of(event.id)},
+                       {"severity", name_of(event.severity)},
+                       {"port", port(event.place.port)},
+                       {"vlan", event.place.vid},
+                       {"sentence", event.sentence}});
+    return out;
+}
+
+std::string vlan_words(const json& vlan) {
+    const auto vid = vlan.value("vlan", 0);
+    return vid == 0 ? "untagged" : std::to_string(vid);
+}
+
+void render_vlans(const json& guard, std::ostream& out) {
+    const json vlans = guard.value("vlans", json::array());
+    out << guard.value("open_vlans", 0) << " open";
+    if (vlans.empty()) {
+        out << ", none closed\n";
+        return;
+    }
+    out << ", these are not:\n\n";
+    TextTable table({"SESSION", "VLAN", "STATE", "CAUSE", "SINCE", "HELD FOR", "CLEAN ROUNDS", "PEER"});
+    for (const json& vlan : vlans) {
+        const bool held = vlan.contains("held_for_seconds");
+        table.row(
+            {text_of(vlan, "session"), vlan_words(vlan), text_of(vlan, "state"), text_of(vlan, "cause"),
+             duration_text(static_cast<std::uint64_t>(vlan.value("for_seconds", 0.0))) + " ago",
+             held ? duration_text(static_cast<std::uint64_t>(vlan.value("held_for_seconds", 0.0))) : "-",
+             std::to_string(vlan.value("clean_rounds", 0)),
+             vlan.value("peer_blocks", false) ? "blocks" : text_of(vlan, "peer_state")});
+        if (!vlan.value("evidence", "").empty()) table.detail("    " + vlan.value("evidence", ""));
+        if (!vlan.value("waiting_for", "").empty())
+            table.detail("    waiting: " + vlan.value("waiting_for", ""));
+    }
+    table.print(out);
+}
+
+void render_bridge(const json& guard, std::ostream& out) {
+    out << "guard of " << text_of(guard, "bridge") << ": "
+        << (guard.value("observe", false) ? "observing only, " : "");
+    render_vlans(guard, out);
+    for (const json& block : guard.value("lan_blocks", json::array()))
+        out << "LAN port " << text_of(block, "port") << ": VLAN " << vlan_words(block) << " blocked for "
+            << duration_text(static_cast<std::uint64_t>(block.value("for_seconds", 0.0))) << ": "
+            << text_of(block, "evidence") << '\n';
+    const json probes = guard.value("probes", json::object());
+    out << "probes: " << short_count(probes.value("sent", std::uint64_t{0})) << " sent, "
+        << short_count(probes.value("own_returned", std::uint64_t{0})) << " came back; a round takes "
+        << std::round(probes.value("full_round_seconds", 0.0) * 10) / 10 << " s\n";
+    for (const json& peer : guard.value("peers", json::array()))
+        out << "session " << text_of(peer, "session") << ": "
+            << (peer.value("refused", false)     ? "its peer has our identifier and is refused"
+                : peer.value("has_guard", false) ? "its peer has a guard, node " + text_of(peer, "node")
+                                                 : std::string("its peer has no guard"))
+            << '\n';
+    const json events = guard.value("events", json::array());
+    if (!events.empty()) out << "\nlast events:\n";
+    constexpr std::size_t kShown = 10;
+    for (std::size_t i = events.size() > kShown ? events.size() - kShown : 0; i < events.size(); ++i)
+        out << text_of(events[i], "at") << "  " << text_of(events[i], "id") << ": "
+            << text_of(events[i], "sentence") << '\n';
+}
+
+}  // namespace
+
+json guard_status_json(const std::string& bridge, const stp_guard::GuardStatus& status,
+                       const GuardEvents& events, TimePoint now,
+                       const std::function<std::string(stp_guard::PortId)>& port) {
+    json out{{"bridge", bridge},
+             {"node", hex_id(raw(status.self.node))},
+             {"site", hex_id(raw(status.self.site))},
+             {"observe", status.observe},
+             {"open_vlans", status.open_vlans},
+             {"vlans", json::array()},
+             {"lan_blocks", json::array()},
+             {"peers", json::array()},
+             {"roots", json::array()},
+             {"siblings", json::array()},
+             {"probes", probes_json(status.probes)},
+             {"mac_moves", status.mac_moves},
+             {"duplicate_macs", status.duplicate_macs},
+             {"refused_messages", status.refused_messages},
+             {"events", events_json(events, port)}};
+    for (const auto& vlan : status.vlans) out["vlans"].push_back(vlan_json(vlan, now, port));
+    for (const auto& block : status.lan_blocks)
+        out["lan_blocks"].push_back(
+            {{"port", port(block.place.port)},
+             {"vlan", block.place.vid},
+             {"for_seconds", seconds_between(block.since, now)},
+             {"held_for_seconds", std::max(0.0, seconds_between(now, block.held_until))},
+             {"evidence", block.evidence}});
+    for (const auto& peer : status.peers)
+        out["peers"].push_back({{"session", port(peer.session)},
+                                {"has_guard", peer.has_guard},
+                                {"refused", peer.refused},
+                                {"node", hex_id(raw(peer.identity.node))},
+                                {"site", hex_id(raw(peer.identity.site))}});
+    for (const auto& root : status.roots)
+        out["roots"].push_back({{"port", port(root.port)},
+                                {"vlan", root.vid},
+                                {"root", root.root.text()},
+                                {"seconds_ago", seconds_between(root.seen_at, now)}});
+    for (const auto sibling : status.siblings) out["siblings"].push_back(hex_id(raw(sibling)));
+    return out;
+}
+
+std::string render_guard(const json& answer, bool colour) {
+    std::ostringstream out;
+    const json bridges = answer.value("bridges", json::array());
+    if (!answer.value("enabled", false))
+        out << "the guard is off: nothing looks for loops\n";
+    else if (bridges.empty())
+        out << "no session is guarded\n";
+    for (std::size_t i = 0; i < bridges.size(); ++i) {
+        if (i > 0) out << '\n';
+        render_bridge(bridges[i], out);
+    }
+    return colour ? with_coloured_states(out.str()) : out.str();
+}
+
+}  // namespace isthmus::appliance
