@@ -6,11 +6,9 @@
 #include <sys/socket.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <nlohmann/json.hpp>
 
+#include "appliance/bridge_guard_ports.h"
 #include "appliance/guard_state_file.h"
-#include "appliance/guard_status.h"
 #include "base/ethernet.h"
 
 namespace isthmus::appliance {
@@ -22,17 +20,9 @@ using stp_guard::Place;
 using stp_guard::PortId;
 using stp_guard::PortKind;
 
-constexpr std::uint32_t kFirstTunnel = 0x1'0000;  ///< LAN ports have the numbers below
-constexpr std::size_t kEventsKept = 200;
 constexpr std::size_t kFramesAtOnce = 256;
-constexpr std::chrono::milliseconds kSaveSoon{200};
-
-PortId id_of(SessionIndex session) {
-    return PortId{kFirstTunnel + raw(session)};
-}
-SessionIndex session_of(PortId id) {
-    return SessionIndex{raw(id) - kFirstTunnel};
-}
+constexpr stp_guard::RateLimit kGuardFrames{2'000, 1'000};  // of each LAN port
+constexpr stp_guard::RateLimit kOtherFrames{500, 500};
 
 std::uint16_t vid_of(Bytes frame) {
     const auto view = EthernetView::parse(frame);
@@ -41,7 +31,7 @@ std::uint16_t vid_of(Bytes frame) {
 
 bool same(const GuardPort& a, const GuardPort& b) {
     return a.id == b.id && a.name == b.name && a.vlans == b.vlans && a.untagged == b.untagged &&
-           a.renumbers == b.renumbers;
+           a.renumbers == b.renumbers && a.one_tree == b.one_tree;
 }
 
 /// Packets that an interface has received, by name.
@@ -56,30 +46,27 @@ std::map<std::string, std::uint64_t> received_packets() {
     return out;
 }
 
-std::filesystem::path state_file(const ControlServices& services, const std::string& bridge) {
-    return services.state_dir / ("guard-" + bridge + ".state");
-}
-
 }  // namespace
 
-BridgeGuard::BridgeGuard(ControlServices& services, GuardSetup setup, Bytes domain_key,
-                         std::function<void()> rules_changed)
+BridgeGuard::BridgeGuard(ControlServices& services, GuardSetup setup, Bytes domain_key, GuardHelp help)
     : services_(services),
       setup_(std::move(setup)),
       domain_key_(domain_key),
       authenticator_(domain_key),
-      rules_changed_(std::move(rules_changed)),
+      help_(std::move(help)),
       engine_(std::make_unique<stp_guard::GuardEngine>(setup_.identity, setup_.options, authenticator_,
                                                        services.rng)),
+      observers_(setup_.bpdus, [this](PortId id) { return name_of(id); }),
       deadline_(services.io,
                 [this](TimePoint now) {
                     engine_->on_timeout(now);
+                    observers_.on_timeout(now);
                     drain();
                 }),
       save_soon_(services.io, [this](TimePoint now) { save(now); }) {
     auto netlink = bridge::NetlinkSocket::open();
     if (netlink) netlink_ = std::move(*netlink);
-    const auto saved = load_guard_state(state_file(services_, setup_.bridge));
+    const auto saved = load_guard_state(guard_state_file(services_.state_dir, setup_.bridge));
     if (!saved) {
         services_.log->error("guard of {}: {}", setup_.bridge, saved.error());
     } else if (!saved->empty()) {
@@ -98,56 +85,74 @@ bool BridgeGuard::is_still(const GuardSetup& setup, Bytes domain_key) const {
     return setup.bridge == setup_.bridge && setup.identity == setup_.identity &&
            setup.options.observe == ours.observe && setup.options.opening.checked == ours.opening.checked &&
            setup.options.probes.per_second == ours.probes.per_second &&
-           setup.options.mac_moves.pin == ours.mac_moves.pin &&
+           setup.options.mac_moves.pin == ours.mac_moves.pin && setup.bpdus == setup_.bpdus &&
            equal_constant_time(domain_key, domain_key_.reveal());
 }
 
 // ------------------------------------------------------------------------------------------------- ports, sessions
 
-void BridgeGuard::look(TimePoint now) {
-    look_at_lans(now);
-    look_at_sessions(now);
+void BridgeGuard::look(const SessionList& sessions, TimePoint now) {
+    const bridge::BridgeReport* report = services_.bridges.bridge(setup_.bridge);
+    bridge_filters_vlans_ = report != nullptr && report->vlan_filtering;
+    bridge_index_ = IfIndex{if_nametoindex(setup_.bridge.c_str())};
+    VlanSet dual;
+    bool dual_untagged = false;
+    for (const SessionControl* session : sessions) {
+        dual = dual.united(session->config().guard.gateways.dual);
+        dual_untagged = dual_untagged || session->config().guard.gateways.dual_untagged;
+    }
+    observers_.set_dual(std::move(dual), dual_untagged);
+    look_at_lans(sessions, now);
+    look_at_sessions(sessions, now);
     listen_for_first_frames(now);
+    orders_changed_ = true;
     drain();
 }
 
-void BridgeGuard::look_at_lans(TimePoint now) {
+void BridgeGuard::look_at_lans(const SessionList& sessions, TimePoint now) {
     const bridge::BridgeReport* report = services_.bridges.bridge(setup_.bridge);
-    std::set<std::string> there;
-    if (report != nullptr)
-        for (const bridge::PortReport& port : report->ports)
-            if (!port.tap) there.insert(port.name);
-    for (const std::string& name : there) {
-        const auto [known, fresh] =
-            lan_ids_.try_emplace(name, PortId{static_cast<std::uint32_t>(lan_ids_.size() + 1)});
-        const PortId id = known->second;
-        Lan& lan = lans_[id];
-        lan.name = name;
-        const GuardPort port = lan_port(id, lan);
-        if (const auto told = told_.find(name); told == told_.end() || !same(told->second, port)) {
+    std::set<PortId> there;
+    for (const bridge::PortReport& reported :
+         report == nullptr ? std::vector<bridge::PortReport>{} : report->ports) {
+        if (reported.tap) continue;
+        const auto id = PortId{static_cast<std::uint32_t>(lan_ids_.size() + 1)};
+        const PortId known = lan_ids_.try_emplace(reported.name, id).first->second;
+        there.insert(known);
+        Lan& lan = lans_[known];
+        lan.name = reported.name;
+        const GuardPort port = lan_port(known, reported.name, sessions);
+        if (const auto told = told_.find(port.name); told == told_.end() || !same(told->second, port)) {
             engine_->on_port(port, now);
-            told_.insert_or_assign(name, port);
+            told_.insert_or_assign(port.name, port);
         }
-        const auto* as_reported = services_.bridges.port(name);
-        const bool up = as_reported != nullptr && as_reported->state.word == bridge::StateWord::up;
-        const IfIndex index{if_nametoindex(name.c_str())};
-        const bool other = lan.index != index;
-        if (lan.up && (!up || other)) close_lan(id, lan, now);
-        if (!lan.up && up && index != bridge::kNoInterface) open_lan(id, lan, index, now);
+        const bool up = reported.state.word == bridge::StateWord::up;
+        const IfIndex index{if_nametoindex(lan.name.c_str())};
+        if (lan.up && (!up || lan.index != index)) close_lan(known, lan, now);
+        if (!lan.up && up && index != bridge::kNoInterface) open_lan(known, lan, index, now);
     }
-    for (auto& [id, lan] : lans_)
-        if (lan.up && !there.contains(lan.name)) close_lan(id, lan, now);
+    const auto all = lan_ids_;
+    for (const auto& [name, id] : all)
+        if (!there.contains(id) && lans_.contains(id)) drop_lan(id, now);
+}
+
+/// It is no port of the bridge any more.
+void BridgeGuard::drop_lan(PortId id, TimePoint now) {
+    Lan& lan = lans_.at(id);
+    if (lan.up) close_lan(id, lan, now);
+    engine_->on_port_gone(id, now);
+    drain();  // before its name is forgotten
+    told_.erase(lan.name);
+    lans_.erase(id);
 }
 
 /// All VLANs that some session of the bridge carries: others are none of ours.
-GuardPort BridgeGuard::lan_port(PortId id, const Lan& lan) const {
+GuardPort BridgeGuard::lan_port(PortId id, const std::string& name, const SessionList& sessions) {
     GuardPort port;
     port.id = id;
     port.kind = PortKind::lan;
-    port.name = lan.name;
-    for (const SessionControl& session : services_.sessions) {
-        if (session.bridge() != setup_.bridge || !session.config().guard.probes) continue;
-        const bridge::TapPort tap = session.tap_port();
+    port.name = name;
+    for (const SessionControl* session : sessions) {
+        const bridge::TapPort tap = session->tap_port();
         port.vlans = port.vlans.united(tap.vlans);
         port.untagged = port.untagged || tap.untagged;
     }
@@ -163,37 +168,42 @@ GuardPort BridgeGuard::tunnel_port(PortId id, const SessionControl& session) {
     port.vlans = tap.vlans;
     port.untagged = tap.untagged;
     port.renumbers = session.config().options.access_vlan.has_value();
+    port.one_tree = session.config().admission.bpdus == stp_guard::BpduPolicy::transparent;
     return port;
 }
 
-void BridgeGuard::look_at_sessions(TimePoint now) {
+void BridgeGuard::look_at_sessions(const SessionList& sessions, TimePoint now) {
     std::set<PortId> there;
-    for (const SessionControl& session : services_.sessions) {
-        if (session.bridge() != setup_.bridge || !session.config().guard.probes) continue;
-        const PortId id = id_of(session.index());
+    for (const SessionControl* session : sessions) {
+        const PortId id = port_id_of(session->index());
         there.insert(id);
+        const auto before = tunnels_.find(id);
+        if (before != tunnels_.end() && before->second.name != session->config().name) drop_tunnel(id, now);
         Tunnel& tunnel = tunnels_[id];
-        tunnel.name = session.config().name;
-        const GuardPort port = tunnel_port(id, session);
+        tunnel.name = session->config().name;
+        tunnel.root_guard = session->config().guard.root_guard;
+        const GuardPort port = tunnel_port(id, *session);
         if (const auto told = told_.find(port.name); told == told_.end() || !same(told->second, port)) {
             engine_->on_port(port, now);
             told_.insert_or_assign(port.name, port);
             tunnel.changed = true;
         }
-        const bool up = session.condition.is_up();
+        const bool up = session->condition.is_up();
         if (up != tunnel.up) engine_->on_link(id, up, now);
         tunnel.up = up;
-        note_floods(session, tunnel, now);
+        note_floods(*session, tunnel, now);
     }
-    for (auto it = tunnels_.begin(); it != tunnels_.end();) {
-        if (there.contains(it->first)) {
-            ++it;
-            continue;
-        }
-        engine_->on_port_gone(it->first, now);
-        told_.erase(it->second.name);
-        it = tunnels_.erase(it);
-    }
+    std::vector<PortId> gone;
+    for (const auto& [id, tunnel] : tunnels_)
+        if (!there.contains(id)) gone.push_back(id);
+    for (const PortId id : gone) drop_tunnel(id, now);
+}
+
+void BridgeGuard::drop_tunnel(PortId id, TimePoint now) {
+    engine_->on_port_gone(id, now);
+    drain();  // before its name is forgotten
+    told_.erase(tunnels_.at(id).name);
+    tunnels_.erase(id);
 }
 
 /// Which VLANs carry flooded frames: they are probed first.
@@ -202,8 +212,7 @@ void BridgeGuard::note_floods(const SessionControl& session, Tunnel& tunnel, Tim
          {stp_guard::Direction::to_tunnel, stp_guard::Direction::from_tunnel}) {
         const stp_guard::StormMeters& meters = session.meters->of(direction);
         const auto active = meters.active();
-        for (std::size_t vid = 0; vid < active.size(); ++vid) {
-            if (!active.test(vid)) continue;
+        for (std::size_t vid = active._Find_first(); vid < active.size(); vid = active._Find_next(vid)) {
             std::uint64_t offered = 0;
             for (std::size_t c = 0; c < stp_guard::kStormClassCount; ++c)
                 offered +=
@@ -229,8 +238,15 @@ void BridgeGuard::open_lan(PortId id, Lan& lan, IfIndex index, TimePoint now) {
     const auto counts = received_packets();
     const auto count = counts.find(lan.name);
     lan.received = count == counts.end() ? 0 : count->second;
-    engine_->on_link(id, true, now);
+    engine_->on_link(id, true, now, link_of(index));
     wait_for_lan(id);
+}
+
+/// The same interface, and its link has not come or gone: then it is the same link, also for a process that starts anew.
+std::uint64_t BridgeGuard::link_of(IfIndex index) {
+    const auto changes =
+        netlink_ ? netlink_->carrier_changes(index) : Result<std::uint32_t, bridge::NetlinkError>(0U);
+    return netlink_ && changes ? std::uint64_t{raw(index)} << 32 | *changes : 0;
 }
 
 void BridgeGuard::close_lan(PortId id, Lan& lan, TimePoint now) {
@@ -245,25 +261,34 @@ void BridgeGuard::wait_for_lan(PortId id) {
     lans_.at(id).readable->async_wait(asio::posix::stream_descriptor::wait_read, [this, id](ErrorCode error) {
         if (error) return;
         read_lan(id);
-        if (lans_.at(id).readable) wait_for_lan(id);
+        const auto lan = lans_.find(id);
+        if (lan != lans_.end() && lan->second.readable) wait_for_lan(id);
     });
 }
 
 void BridgeGuard::read_lan(PortId id) {
     Lan& lan = lans_.at(id);
-    const auto each = [&](Bytes frame) {
-        const TimePoint now = boot_now();
-        if (stp_guard::peek_guard_frame(frame))
-            engine_->on_guard_frame(id, vid_of(frame), frame, now);
-        else if (const auto bpdu = stp_guard::parse_bpdu_frame(frame))
-            engine_->on_bpdu(id, *bpdu, now);
-    };
-    const auto read = lan.watch->read(kFramesAtOnce, each);
+    const TimePoint now = boot_now();
+    const auto read = lan.watch->read(kFramesAtOnce, [&](Bytes frame) { on_lan_frame(id, lan, frame, now); });
     if (!read) {
         services_.log->debug("guard of {}: {}", setup_.bridge, read.error());
-        close_lan(id, lan, boot_now());
+        close_lan(id, lan, now);
     }
     drain();
+}
+
+void BridgeGuard::on_lan_frame(PortId id, Lan& lan, Bytes frame, TimePoint now) {
+    if (stp_guard::peek_guard_frame(frame)) {
+        if (lan.guard_frames.take(kGuardFrames, 1, now))
+            engine_->on_guard_frame(id, vid_of(frame), frame, now);
+        return;
+    }
+    if (!lan.other_frames.take(kOtherFrames, 1, now)) return;
+    const stp_guard::SeenAt at{id, PortKind::lan};
+    const auto bpdu = stp_guard::parse_bpdu_frame(frame);
+    if (!bpdu) return observers_.on_gateway_frame(at, frame, now);
+    engine_->on_bpdu(id, *bpdu, now);
+    observers_.on_bpdu(at, *bpdu, now);
 }
 
 /// Ours do not come back, but for a loop: whatever arrives shows that the LAN is alive.
@@ -283,30 +308,52 @@ void BridgeGuard::listen_for_first_frames(TimePoint now) {
 // --------------------------------------------------------------------------------------------------- what happens
 
 void BridgeGuard::on_punted(SessionIndex session, Bytes frame, TimePoint now) {
-    const PortId id = id_of(session);
+    const PortId id = port_id_of(session);
     if (!tunnels_.contains(id)) return;
     engine_->on_guard_frame(id, vid_of(frame), frame, now);
     drain();
 }
 
-void BridgeGuard::on_storm(SessionIndex session, std::uint16_t vid, bool active, TimePoint now) {
-    engine_->on_storm({id_of(session), vid}, active, now);
+void BridgeGuard::on_tunnel_bpdu(SessionIndex session, Bytes frame, TimePoint now) {
+    const auto bpdu = stp_guard::parse_bpdu_frame(frame);
+    if (!bpdu || !tunnels_.contains(port_id_of(session))) return;
+    observers_.on_bpdu({port_id_of(session), PortKind::tunnel}, *bpdu, now);
     drain();
 }
 
-void BridgeGuard::on_host(const bridge::netlink::FdbMessage& host, TimePoint now) {
-    std::optional<PortId> at;
+void BridgeGuard::on_gateway_frame(SessionIndex session, bool from_tunnel, Bytes frame, TimePoint now) {
+    const PortId id = port_id_of(session);
+    if (!tunnels_.contains(id)) return;
+    // What a session's interface was given came from some LAN port: which one does not matter here.
+    observers_.on_gateway_frame({id, from_tunnel ? PortKind::tunnel : PortKind::lan}, frame, now);
+    drain();
+}
+
+void BridgeGuard::on_storm(SessionIndex session, std::uint16_t vid, bool active, TimePoint now) {
+    engine_->on_storm({port_id_of(session), vid}, active, now);
+    drain();
+}
+
+void BridgeGuard::on_hosts(const std::vector<bridge::netlink::FdbMessage>& hosts, TimePoint now) {
+    std::map<IfIndex, PortId> ports;
     for (const auto& [id, lan] : lans_)
-        if (lan.up && lan.index == host.port) at = id;
-    for (const auto& [id, tunnel] : tunnels_) {
-        const SessionControl* session = services_.sessions.find(session_of(id));
-        if (session != nullptr && session->tap() && session->tap()->index() == host.port) at = id;
+        if (lan.up) ports.emplace(lan.index, id);
+    for (const auto& [id, tunnel] : tunnels_)
+        if (const auto index = interface_of(id)) ports.emplace(*index, id);
+    for (const bridge::netlink::FdbMessage& host : hosts) {
+        const auto at = ports.find(host.port);
+        const std::uint16_t vid = bridge_filters_vlans_ ? host.vid : std::uint16_t{0};
+        const SessionIndex number{raw(bridge_index_)};
+        if (host.removed)
+            services_.hosts.bridge.forget(number, vid, host.mac);
+        else
+            (void)services_.hosts.bridge.heard(number, vid, host.mac, {0, 0}, now);
+        if (at == ports.end()) continue;
+        if (host.removed)
+            engine_->on_host_gone(host.vid, host.mac, now);
+        else if (host.learned)
+            engine_->on_host({at->second, host.vid}, host.mac, now);
     }
-    if (!at) return;
-    if (host.removed)
-        engine_->on_host_gone(host.vid, host.mac, now);
-    else if (host.learned)
-        engine_->on_host({*at, host.vid}, host.mac, now);
     drain();
 }
 
@@ -318,160 +365,6 @@ void BridgeGuard::on_fdb_overrun(TimePoint now) {
 void BridgeGuard::on_command(const stp_guard::GuardCommand& command, TimePoint now) {
     engine_->on_command(command, now);
     drain();
-}
-
-// ------------------------------------------------------------------------------------------------------- actions
-
-void BridgeGuard::drain() {
-    while (const auto action = engine_->poll_action()) std::visit([this](const auto& a) { act(a); }, *action);
-    publish_states();
-    if (unsaved_) save_soon_.arm(boot_now() + kSaveSoon);
-    deadline_.arm(engine_->next_timeout());
-}
-
-void BridgeGuard::act(const stp_guard::SendProbe& action) {
-    if (raw(action.place.port) >= kFirstTunnel) {
-        (void)services_.injector.frame_to_tunnel(InjectClass::guard, session_of(action.place.port),
-                                                 action.frame);
-        return;
-    }
-    // One that finds no room is like one that was lost: the round goes on without it.
-    const auto lan = lans_.find(action.place.port);
-    if (lan != lans_.end() && lan->second.watch) (void)lan->second.watch->send(action.frame);
-}
-
-void BridgeGuard::act(const stp_guard::SendPeer& action) {
-    (void)services_.injector.frame_to_tunnel(InjectClass::guard, session_of(action.session), action.frame);
-}
-
-void BridgeGuard::act(const stp_guard::SetVlanState& action) {
-    Tunnel& tunnel = tunnels_[action.place.port];
-    tunnel.states.set(action.place.vid, action.state);
-    tunnel.changed = true;
-}
-
-void BridgeGuard::act(const stp_guard::BlockLanPort& action) {
-    if (action.blocked)
-        blocked_.insert(action.place);
-    else
-        blocked_.erase(action.place);
-    rules_changed_();
-}
-
-void BridgeGuard::act(const stp_guard::FlushRemoteMacs& action) {
-    if (!netlink_) return;
-    std::vector<PortId> ports;
-    for (const auto& [id, tunnel] : tunnels_) ports.push_back(id);
-    if (action.local_too)
-        for (const auto& [id, lan] : lans_) ports.push_back(id);
-    for (const PortId id : ports) {
-        const auto port = interface_of(id);
-        if (!port) continue;
-        const auto flushed =
-            netlink_->change(bridge::netlink::flush_port(*port), "forget the hosts behind " + name_of(id));
-        if (!flushed && flushed.error().code != ENODEV) note_problem(flushed.error().text());
-    }
-}
-
-void BridgeGuard::act(const stp_guard::PinMac& action) {
-    const auto port = interface_of(action.place.port);
-    if (!netlink_ || !port) return;
-    const auto request = action.pinned ? bridge::netlink::pin_host(*port, action.mac, action.place.vid)
-                                       : bridge::netlink::remove_host(*port, action.mac, action.place.vid);
-    const auto done =
-        netlink_->change(request, "keep " + action.mac.text() + " on " + name_of(action.place.port));
-    if (!done) note_problem(done.error().text());
-}
-
-void BridgeGuard::act(const stp_guard::ExpectFlood& action) {
-    services_.log->debug("guard of {}: a topology change behind {}: flooding in VLAN {} is expected",
-                         setup_.bridge, name_of(action.place.port), action.place.vid);
-}
-
-void BridgeGuard::act(const stp_guard::GuardEvent& action) {
-    const auto level =
-        action.severity == stp_guard::Severity::info ? spdlog::level::info : spdlog::level::warn;
-    services_.log->log(level, "guard of {}: {}: {}", setup_.bridge, stp_guard::name_of(action.id),
-                       action.sentence);
-    events_.emplace_back(wall_now(), action);
-    if (events_.size() > kEventsKept) events_.pop_front();
-}
-
-void BridgeGuard::act(const stp_guard::PersistState& /*action*/) {
-    unsaved_ = true;
-}
-
-void BridgeGuard::publish_states() {
-    bool any = false;
-    for (auto& [id, tunnel] : tunnels_) {
-        SessionControl* session = tunnel.changed ? services_.sessions.find(session_of(id)) : nullptr;
-        if (session == nullptr) continue;
-        tunnel.changed = false;
-        any = true;
-        GuardOrders orders = session->guard();
-        orders.vlans = std::make_shared<const stp_guard::VlanStates>(tunnel.states);
-        orders.node = setup_.identity.node;
-        session->set_guard(std::move(orders));
-    }
-    if (any) services_.changed();
-}
-
-void BridgeGuard::note_problem(const std::string& sentence) {
-    if (sentence == last_problem_) return;
-    last_problem_ = sentence;
-    services_.log->error("guard of {}: {}", setup_.bridge, sentence);
-}
-
-std::string BridgeGuard::name_of(PortId id) const {
-    if (const auto lan = lans_.find(id); lan != lans_.end()) return lan->second.name;
-    if (const auto tunnel = tunnels_.find(id); tunnel != tunnels_.end()) return tunnel->second.name;
-    return "";
-}
-
-std::optional<IfIndex> BridgeGuard::interface_of(PortId id) const {
-    if (const auto lan = lans_.find(id); lan != lans_.end() && lan->second.up) return lan->second.index;
-    const SessionControl* session = services_.sessions.find(session_of(id));
-    if (raw(id) < kFirstTunnel || session == nullptr || !session->tap()) return std::nullopt;
-    return session->tap()->index();
-}
-
-std::optional<PortId> BridgeGuard::port_named(const std::string& name) const {
-    for (const auto& [id, lan] : lans_)
-        if (lan.name == name) return id;
-    for (const auto& [id, tunnel] : tunnels_)
-        if (tunnel.name == name) return id;
-    return std::nullopt;
-}
-
-std::vector<std::string> BridgeGuard::lan_ports() const {
-    std::vector<std::string> out;
-    for (const auto& [id, lan] : lans_)
-        if (lan.up) out.push_back(lan.name);
-    return out;
-}
-
-std::map<std::string, bridge::VlanSelection> BridgeGuard::lan_blocks() const {
-    std::map<std::string, bridge::VlanSelection> out;
-    for (const Place place : blocked_) {
-        bridge::VlanSelection& selection = out[name_of(place.port)];
-        if (const auto vlan = VlanId::parse(place.vid))
-            selection.vlans.insert(*vlan);
-        else
-            selection.untagged = true;
-    }
-    return out;
-}
-
-void BridgeGuard::save(TimePoint now) {
-    unsaved_ = false;
-    const auto saved =
-        save_guard_state(state_file(services_, setup_.bridge), engine_->save(this_boot(), now));
-    if (!saved) note_problem(saved.error());
-}
-
-nlohmann::json BridgeGuard::status(TimePoint now) const {
-    return guard_status_json(setup_.bridge, engine_->status(now), events_, now,
-                             [this](PortId id) { return name_of(id); });
 }
 
 }  // namespace isthmus::appliance

@@ -9,15 +9,20 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "appliance/control_plane.h"
 #include "appliance/deadline.h"
 #include "appliance/guard_authenticator.h"
+#include "appliance/guard_captures.h"
+#include "appliance/guard_observers.h"
+#include "appliance/guard_status.h"
 #include "bridge/guard_rules.h"
 #include "bridge/io/netlink_socket.h"
 #include "bridge/io/port_watch.h"
 #include "bridge/netlink/fdb_messages.h"
 #include "stp-guard/guard_engine.h"
+#include "stp-guard/token_bucket.h"
 #include "stp-guard/vlan_states.h"
 
 namespace isthmus::appliance {
@@ -27,22 +32,37 @@ struct GuardSetup {
     std::string bridge;
     stp_guard::Identity identity;
     stp_guard::GuardOptions options;
+    stp_guard::BpduObserverOptions bpdus;
+};
+
+/// What a guard has others do.
+struct GuardHelp {
+    std::function<void()> rules_changed;  ///< the kernel should block other places than before
+    /// Something speaks of a loop there: what may make more of a storm.
+    std::function<void(SessionIndex session, std::uint16_t vid)> evidence;
+    GuardCaptures& captures;
 };
 
 class BridgeGuard {
   public:
-    /// `rules_changed`: the kernel should block other places than before. All outlive this.
-    BridgeGuard(ControlServices& services, GuardSetup setup, Bytes domain_key,
-                std::function<void()> rules_changed);
+    /// All outlive this.
+    BridgeGuard(ControlServices& services, GuardSetup setup, Bytes domain_key, GuardHelp help);
     ~BridgeGuard();
 
-    /// Ports and sessions, links and VLANs, as they are now. Call when something may have changed, and now and then.
-    void look(TimePoint now);
+    /// Ports and sessions, links and VLANs, as they are now; `sessions`: the guarded ones of the bridge. Call when something may have
+    /// changed, and now and then.
+    void look(const std::vector<SessionControl*>& sessions, TimePoint now);
     /// A frame of the guard that a worker took out of a session's tunnel.
     void on_punted(SessionIndex session, Bytes frame, TimePoint now);
+    /// A spanning tree's frame that came out of a session's tunnel.
+    void on_tunnel_bpdu(SessionIndex session, Bytes frame, TimePoint now);
+    /// A gateway's frame (HSRP, router advertisement, ...) that a worker saw.
+    void on_gateway_frame(SessionIndex session, bool from_tunnel, Bytes frame, TimePoint now);
     /// A storm of any class began in a VLAN of a session, or the last one is over.
     void on_storm(SessionIndex session, std::uint16_t vid, bool active, TimePoint now);
-    void on_host(const bridge::netlink::FdbMessage& host, TimePoint now);
+    [[nodiscard]] IfIndex bridge_index() const noexcept { return bridge_index_; }
+    /// Hosts of this bridge; all of them at once, since there may be very many.
+    void on_hosts(const std::vector<bridge::netlink::FdbMessage>& hosts, TimePoint now);
     void on_fdb_overrun(TimePoint now);
     void on_command(const stp_guard::GuardCommand& command, TimePoint now);
 
@@ -55,6 +75,8 @@ class BridgeGuard {
     /// Whether a guard made with these would be the same.
     [[nodiscard]] bool is_still(const GuardSetup& setup, Bytes domain_key) const;
     [[nodiscard]] nlohmann::json status(TimePoint now) const;
+    /// The kernel's table of the bridge is known, or not any more.
+    void set_hosts_known(bool known) { hosts_known_ = known; }
     void save(TimePoint now);
 
   private:
@@ -66,6 +88,9 @@ class BridgeGuard {
         bool up = false;
         bool heard = false;          ///< a frame came since the link is up
         std::uint64_t received = 0;  ///< packets when it came up
+        /// Who floods us with what we want to see takes nobody's time but a little.
+        stp_guard::TokenBucket guard_frames;
+        stp_guard::TokenBucket other_frames;
     };
     struct Tunnel {
         std::string name;
@@ -73,19 +98,28 @@ class BridgeGuard {
         stp_guard::VlanStates states{stp_guard::VlanState::closed};
         std::map<std::uint16_t, std::uint64_t> flooded;  ///< offered, as last read
         bool changed = false;
+        bool root_guard = false;
     };
+    using SessionList = std::vector<SessionControl*>;
 
-    void look_at_lans(TimePoint now);
-    void look_at_sessions(TimePoint now);
+    void look_at_lans(const SessionList& sessions, TimePoint now);
+    void look_at_sessions(const SessionList& sessions, TimePoint now);
+    void drop_lan(stp_guard::PortId id, TimePoint now);
+    void drop_tunnel(stp_guard::PortId id, TimePoint now);
     void open_lan(stp_guard::PortId id, Lan& lan, IfIndex index, TimePoint now);
     void close_lan(stp_guard::PortId id, Lan& lan, TimePoint now);
     void wait_for_lan(stp_guard::PortId id);
     void read_lan(stp_guard::PortId id);
+    void on_lan_frame(stp_guard::PortId id, Lan& lan, Bytes frame, TimePoint now);
     void listen_for_first_frames(TimePoint now);
     void note_floods(const SessionControl& session, Tunnel& tunnel, TimePoint now);
-    [[nodiscard]] stp_guard::GuardPort lan_port(stp_guard::PortId id, const Lan& lan) const;
+    [[nodiscard]] static stp_guard::GuardPort lan_port(stp_guard::PortId id, const std::string& name,
+                                                       const SessionList& sessions);
     [[nodiscard]] static stp_guard::GuardPort tunnel_port(stp_guard::PortId id,
                                                           const SessionControl& session);
+
+    /// Which link it is, for the engine: 0 if the kernel does not say.
+    [[nodiscard]] std::uint64_t link_of(IfIndex index);
 
     /// Carries out all actions, tells the workers, and arms the timer.
     void drain();
@@ -96,9 +130,13 @@ class BridgeGuard {
     void act(const stp_guard::FlushRemoteMacs& action);
     void act(const stp_guard::PinMac& action);
     void act(const stp_guard::ExpectFlood& action);
+    void act(const stp_guard::LoopSign& action);
     void act(const stp_guard::GuardEvent& action);
     void act(const stp_guard::PersistState& action);
-    void publish_states();
+    void publish_orders();
+    [[nodiscard]] GuardOrders orders_of(
+        const SessionControl& session, const Tunnel& tunnel,
+        const std::vector<std::pair<std::uint16_t, stp_guard::BridgeId>>& roots) const;
     void note_problem(const std::string& sentence);
     [[nodiscard]] std::string name_of(stp_guard::PortId id) const;
     [[nodiscard]] std::optional<IfIndex> interface_of(stp_guard::PortId id) const;
@@ -107,8 +145,9 @@ class BridgeGuard {
     GuardSetup setup_;
     crypto::SecretBytes domain_key_;
     GuardAuthenticator authenticator_;
-    std::function<void()> rules_changed_;
+    GuardHelp help_;
     std::unique_ptr<stp_guard::GuardEngine> engine_;
+    GuardObservers observers_;
     Deadline deadline_;
     Deadline save_soon_;
     std::map<std::string, stp_guard::PortId> lan_ids_;
@@ -116,8 +155,13 @@ class BridgeGuard {
     std::map<stp_guard::PortId, Tunnel> tunnels_;
     std::map<std::string, stp_guard::GuardPort> told_;  ///< ports as the engine knows them
     std::set<stp_guard::Place> blocked_;
+    bool rules_changed_ = false;
+    bool orders_changed_ = false;
+    IfIndex bridge_index_ = bridge::kNoInterface;
+    bool bridge_filters_vlans_ = false;
+    bool hosts_known_ = false;
     std::optional<bridge::NetlinkSocket> netlink_;
-    std::deque<std::pair<WallTime, stp_guard::GuardEvent>> events_;
+    GuardEvents events_;
     std::string last_problem_;
     bool unsaved_ = false;
 };

@@ -18,6 +18,7 @@
 #include "base/rng.h"
 #include "bridge/io/reconciler.h"
 #include "config/configuration.h"
+#include "stp-guard/host_table.h"
 
 namespace isthmus::appliance {
 
@@ -36,6 +37,7 @@ struct ControlServices {
     Commands& commands;
     Resolver& resolver;
     const bridge::Report& bridges;  ///< as of the last look at the kernel
+    stp_guard::KnownHosts& hosts;   ///< .bridge is the guard's to write
     /// To be called after a change to a tunnel or session: states are judged and the workers told soon after. What is
     /// injected later meets the change.
     std::function<void()> changed;

@@ -135,12 +135,13 @@ Result<void, std::string> Gateway::open_control() {
     injector_ = std::make_unique<WorkerInjector>(*workers_, inventory_.tunnels, inventory_.sessions, [this] {
         if (judge_waits_) judge_all();
     });
-    services_ = std::make_unique<ControlServices>(ControlServices{
-        io_, log_, rng_, state_.path(), inventory_.tunnels, inventory_.sessions, providers_, wan_sockets_,
-        *punts_, *injector_, commands_, resolver_, kernel_->report(), [this] { changed(); },
-        [this] {
-            if (judge_waits_) judge_all();
-        }});
+    services_ = std::make_unique<ControlServices>(
+        ControlServices{io_, log_, rng_, state_.path(), inventory_.tunnels, inventory_.sessions, providers_,
+                        wan_sockets_, *punts_, *injector_, commands_, resolver_, kernel_->report(),
+                        workers_->hosts(), [this] { changed(); },
+                        [this] {
+                            if (judge_waits_) judge_all();
+                        }});
     make_control_planes();
     for (auto& plane : planes_) plane->configure(inventory_.configuration());
     add_commands();
@@ -161,7 +162,7 @@ void Gateway::make_control_planes() {
     using stp_guard::Direction;
     auto storms = std::make_unique<StormControl>(*services_, workers_->frames(Direction::to_tunnel),
                                                  workers_->frames(Direction::from_tunnel));
-    auto guard = std::make_unique<GuardControl>(*services_);
+    auto guard = std::make_unique<GuardControl>(*services_, *storms);
     storms->on_storm([watch = guard.get()](SessionIndex session, std::uint16_t vid, bool active) {
         watch->on_storm(session, vid, active);
     });

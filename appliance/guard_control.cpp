@@ -2,6 +2,7 @@
 
 #include <net/if.h>
 
+#include <cctype>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -16,6 +17,9 @@ using stp_guard::GuardCommand;
 
 /// Sessions come up and VLANs begin to carry something without telling us.
 constexpr std::chrono::milliseconds kLookAgain{200};
+/// Far less than HostTable::kAgeing.
+constexpr std::chrono::seconds kAskForHosts{60};
+constexpr std::chrono::seconds kAskAfterLoss{2};
 constexpr std::size_t kKeySize = 32;
 
 std::uint64_t number_of(const std::string& label) {
@@ -24,27 +28,51 @@ std::uint64_t number_of(const std::string& label) {
     return load_be64(hash.data());
 }
 
+/// As nft takes it: two gateways of one namespace have two.
+std::string table_name(const std::string& gateway) {
+    std::string name = "isthmus_guard_" + gateway;
+    for (char& c : name)
+        if (std::isalnum(static_cast<unsigned char>(c)) == 0) c = '_';
+    return name;
+}
+
 }  // namespace
 
-GuardControl::GuardControl(ControlServices& services) : services_(services), hosts_(services.io) {
+GuardControl::GuardControl(ControlServices& services, StormControl& storms)
+    : services_(services), storms_(storms), hosts_(services.io) {
     std::array<std::uint8_t, kKeySize> random{};
     services_.rng.fill(random);
     own_key_ = crypto::SecretBytes(Bytes(random));
     own_domain_ = services_.rng.u32();
-    services_.punts.on(PuntClass::probe,
-                       [this](const PuntMessage& message, PuntOrigin origin, TimePoint now) {
-                           // What a LAN port gives to the tunnel was seen at that port already.
-                           const SessionControl* session =
-                               origin == PuntOrigin::wan ? services_.sessions.find(message.session) : nullptr;
-                           if (session == nullptr) return;
-                           const auto guard = guards_.find(session->bridge());
-                           if (guard != guards_.end())
-                               guard->second->on_punted(message.session, message.data(), now);
-                       });
-    services_.commands.on("guard",
-                          "loops, blocks and why; with what = clear, hold, observe or enforce: orders",
-                          [this](const json& request) { return on_request(request); });
+    listen();
+    services_.commands.on(
+        "guard", "loops, storms, blocks and why; with what = clear, hold, observe or enforce: orders",
+        [this](const json& request) { return on_request(request); });
     look_again_ = std::make_unique<Deadline>(services_.io, [this](TimePoint) { look(); });
+}
+
+/// What LAN ports give to a tunnel was seen at those ports already, but for gateways' frames: no filter of a few lines knows them all.
+void GuardControl::listen() {
+    services_.punts.on(
+        PuntClass::probe, [this](const PuntMessage& message, PuntOrigin origin, TimePoint now) {
+            BridgeGuard* guard = origin == PuntOrigin::wan ? guard_of(message.session) : nullptr;
+            if (guard != nullptr) guard->on_punted(message.session, message.data(), now);
+        });
+    services_.punts.on(PuntClass::bpdu, [this](const PuntMessage& message, PuntOrigin origin, TimePoint now) {
+        BridgeGuard* guard = origin == PuntOrigin::wan ? guard_of(message.session) : nullptr;
+        if (guard != nullptr) guard->on_tunnel_bpdu(message.session, message.data(), now);
+    });
+    services_.punts.on(PuntClass::arp, [this](const PuntMessage& message, PuntOrigin origin, TimePoint now) {
+        BridgeGuard* guard = guard_of(message.session);
+        if (guard != nullptr)
+            guard->on_gateway_frame(message.session, origin == PuntOrigin::wan, message.data(), now);
+    });
+}
+
+BridgeGuard* GuardControl::guard_of(SessionIndex index) {
+    const SessionControl* session = services_.sessions.find(index);
+    const auto guard = session == nullptr ? guards_.end() : guards_.find(session->bridge());
+    return guard == guards_.end() ? nullptr : guard->second.get();
 }
 
 GuardControl::~GuardControl() {
@@ -70,19 +98,20 @@ void GuardControl::configure(const config::Configuration& configuration) {
         if (old != before.end()) old->second->save(boot_now());
         const std::string name = setup.bridge;
         before.erase(name);
-        guards_[name] =
-            std::make_unique<BridgeGuard>(services_, std::move(setup), key, [this] { apply_rules(); });
+        guards_[name] = std::make_unique<BridgeGuard>(
+            services_, std::move(setup), key,
+            GuardHelp{[this] { apply_rules(); },
+                      [this](SessionIndex session, std::uint16_t vid) { storms_.on_evidence(session, vid); },
+                      storms_.captures()});
+        ask_again_ = {};
     }
+    for (auto& [name, gone] : before) gone->save(boot_now());
     for (SessionControl& session : services_.sessions)
         if (!guards_.contains(session.bridge()) || !session.config().guard.probes) session.set_guard({});
     if (!guards_.empty() && guard.key.empty())
         services_.log->info(
             "guard: without guard.key_file no other gateway is believed, and each decides for itself");
-    if (table_.empty()) {
-        table_ = "isthmus_guard_" + configuration.gateway.name;
-        // What a killed predecessor left; without nftables there is nothing.
-        if (auto socket = bridge::NftSocket::open(); socket && guard.nftables) (void)socket->remove(table_);
-    }
+    if (table_.empty()) table_ = table_name(configuration.gateway.name);
     open_monitor();
     look();
 }
@@ -100,35 +129,51 @@ GuardSetup GuardControl::setup_of(const config::Configuration& configuration,
     setup.options.opening.checked = !guard.open_at_once;
     setup.options.probes.per_second = guard.probes_per_second;
     setup.options.mac_moves.pin = guard.pin_duplicates;
+    for (const SessionControl& session : services_.sessions) {
+        if (session.bridge() != bridge) continue;
+        const auto policy = session.config().admission.bpdus;
+        setup.bpdus.guard_tunnel |= policy == stp_guard::BpduPolicy::guard;
+        setup.bpdus.transparent |= policy == stp_guard::BpduPolicy::transparent;
+        setup.bpdus.root_guard |= session.config().guard.root_guard;
+    }
     return setup;
 }
 
 void GuardControl::on_storm(SessionIndex index, std::uint16_t vid, bool active) {
-    const SessionControl* session = services_.sessions.find(index);
-    const auto guard = session == nullptr ? guards_.end() : guards_.find(session->bridge());
-    if (guard != guards_.end()) guard->second->on_storm(index, vid, active, boot_now());
+    if (BridgeGuard* guard = guard_of(index)) guard->on_storm(index, vid, active, boot_now());
 }
 
+/// Whatever happened to a link or to the rules, they are there again afterwards.
 void GuardControl::on_kernel_change() {
+    kernel_seen_ = true;
+    if (applied_ && !applied_->empty()) applied_.reset();
     look();
 }
 
 void GuardControl::look() {
     const TimePoint now = boot_now();
-    for (auto& [bridge, guard] : guards_) guard->look(now);
+    std::map<std::string, std::vector<SessionControl*>> sessions;
+    for (SessionControl& session : services_.sessions)
+        if (session.config().guard.probes) sessions[session.bridge()].push_back(&session);
+    for (auto& [bridge, guard] : guards_) {
+        guard->set_hosts_known(monitor_.has_value());
+        guard->look(sessions[bridge], now);
+    }
     apply_rules();
-    if (!guards_.empty()) look_again_->arm(now + kLookAgain);
+    ask_for_hosts(now);
+    if (!guards_.empty() && !stopping_) look_again_->arm(now + kLookAgain);
 }
 
 void GuardControl::stop() {
     const TimePoint now = boot_now();
+    stopping_ = true;  // events of the kernel go on for a moment, and must not bring the rules back
     look_again_->arm(std::nullopt);
     for (auto& [bridge, guard] : guards_) guard->save(now);
     guards_.clear();
-    if (!nft_ || applied_.empty()) return;
+    if (!nft_ || (applied_ && applied_->empty())) return;
     const auto removed = nft_->remove(table_);
     if (!removed) services_.log->error("guard: {}", removed.error().text());
-    applied_.clear();
+    applied_ = "";
 }
 
 // ----------------------------------------------------------------------------------------------------------- hosts
@@ -156,10 +201,22 @@ void GuardControl::wait_for_hosts() {
 void GuardControl::read_hosts() {
     const bridge::FdbChanges changes = monitor_->drain();
     const TimePoint now = boot_now();
+    std::map<IfIndex, std::vector<bridge::netlink::FdbMessage>> by_bridge;
+    for (const auto& host : changes.hosts) by_bridge[host.bridge].push_back(host);
     for (auto& [bridge, guard] : guards_) {
-        for (const auto& host : changes.hosts) guard->on_host(host, now);
+        const auto hosts = by_bridge.find(guard->bridge_index());
+        if (hosts != by_bridge.end()) guard->on_hosts(hosts->second, now);
         if (changes.lost) guard->on_fdb_overrun(now);
     }
+    // What was lost is asked for, but not while it goes on.
+    if (changes.lost) ask_again_ = std::min(ask_again_, now + kAskAfterLoss);
+}
+
+void GuardControl::ask_for_hosts(TimePoint now) {
+    if (!monitor_ || guards_.empty() || now < ask_again_) return;
+    ask_again_ = now + kAskForHosts;
+    if (const auto asked = monitor_->request_all(); !asked)
+        services_.log->debug("guard: {}", asked.error().text());
 }
 
 // ------------------------------------------------------------------------------------------------ rules of the kernel
@@ -186,31 +243,30 @@ bridge::GuardRules GuardControl::wanted_rules() const {
 }
 
 void GuardControl::apply_rules() {
-    if (configuration_ == nullptr || !configuration_->guard.nftables) return;
-    const bridge::GuardRules rules = wanted_rules();
+    if (stopping_ || !kernel_seen_ || configuration_ == nullptr) return;
+    const bool wanted = configuration_->guard.nftables;
+    if (!wanted && !nft_) return;
+    const bridge::GuardRules rules = wanted ? wanted_rules() : bridge::GuardRules{table_, {}};
     std::ostringstream key;
-    for (const bridge::DeviceRules& of : rules.devices) {
+    for (const bridge::DeviceRules& of : rules.devices)
         key << of.device << ' ' << if_nametoindex(of.device.c_str()) << ' ' << of.blocked.vlans.text() << ' '
-            << of.blocked.untagged;
-        key << '\n';
-    }
-    if (key.str() == applied_ || (rules.devices.empty() && applied_.empty())) return;
-    std::string problem;
+            << of.blocked.untagged << '\n';
+    if (applied_ == key.str()) return;
     if (!nft_) {
         auto socket = bridge::NftSocket::open();
-        if (socket)
-            nft_.emplace(std::move(*socket));
-        else
-            problem = socket.error().text();
+        // Without nftables there is nothing of a predecessor's either.
+        if (!socket && rules.devices.empty()) return;
+        if (!socket) return tell_problem(socket.error().text());
+        nft_.emplace(std::move(*socket));
     }
-    if (nft_) {
-        const auto done = rules.devices.empty() ? nft_->remove(table_) : nft_->apply(rules);
-        if (done)
-            applied_ = key.str();
-        else
-            problem = done.error().text();
-    }
-    if (problem != nft_problem_ && !problem.empty())
+    const auto done = rules.devices.empty() ? nft_->remove(table_) : nft_->apply(rules);
+    if (!done && !rules.devices.empty()) return tell_problem(done.error().text());
+    applied_ = key.str();
+    nft_problem_.clear();
+}
+
+void GuardControl::tell_problem(const std::string& problem) {
+    if (problem != nft_problem_)
         services_.log->warn(
             "guard: the kernel takes no rules ({}): a VLAN cannot be blocked on one of two LAN ports; "
             "guard.nftables = false says that this is known",
@@ -224,14 +280,29 @@ json GuardControl::status() const {
     json out{{"enabled", configuration_ != nullptr && configuration_->guard.enabled},
              {"bridges", json::array()}};
     const TimePoint now = boot_now();
-    for (const auto& [bridge, guard] : guards_) out["bridges"].push_back(guard->status(now));
+    std::size_t open = 0;
+    std::size_t closed = 0;
+    for (const auto& [bridge, guard] : guards_) {
+        out["bridges"].push_back(guard->status(now));
+        open += out["bridges"].back().value("open_vlans", std::size_t{0});
+        closed += out["bridges"].back().value("closed_vlans", std::size_t{0});
+    }
+    if (!guards_.empty())
+        out["summary"] = std::to_string(open) + " VLANs open, " +
+                         (closed == 0 ? "none" : std::to_string(closed)) + " closed" +
+                         (closed == 0 ? "" : " (isthmus guard says why)");
     if (!nft_problem_.empty()) out["nftables_problem"] = nft_problem_;
     return out;
 }
 
 Result<json, std::string> GuardControl::on_request(const json& request) {
     const std::string what = request.value("what", "show");
-    if (what == "show") return status();
+    const auto answer = [this] {
+        json out = status();
+        out["storms"] = storms_.status();
+        return out;
+    };
+    if (what == "show") return answer();
     static const std::map<std::string, GuardCommand::What> kWords{{"clear", GuardCommand::What::clear},
                                                                   {"hold", GuardCommand::What::hold},
                                                                   {"observe", GuardCommand::What::observe},
@@ -262,7 +333,7 @@ Result<json, std::string> GuardControl::on_request(const json& request) {
     }
     if (!known)
         return Unexpected("no session and no LAN port of a guarded bridge is called \"" + port + "\"");
-    return status();
+    return answer();
 }
 
 }  // namespace isthmus::appliance

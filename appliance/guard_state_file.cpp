@@ -43,6 +43,10 @@ std::uint64_t this_boot() {
     return load_be64(hash.data());
 }
 
+fs::path guard_state_file(const fs::path& state_dir, const std::string& bridge) {
+    return state_dir / ("guard-" + bridge + ".state");
+}
+
 Result<std::vector<std::uint8_t>, std::string> load_guard_state(const fs::path& file) {
     std::ifstream in(file, std::ios::binary);
     if (!in) {

@@ -14,6 +14,9 @@ namespace isthmus::appliance {
 /// This boot of the machine, as a number.
 [[nodiscard]] std::uint64_t this_boot();
 
+[[nodiscard]] std::filesystem::path guard_state_file(const std::filesystem::path& state_dir,
+                                                     const std::string& bridge);
+
 /// Empty if there is no file. Error: a sentence.
 [[nodiscard]] Result<std::vector<std::uint8_t>, std::string> load_guard_state(
     const std::filesystem::path& file);

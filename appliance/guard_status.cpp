@@ -16,6 +16,9 @@ namespace {
 using nlohmann::json;
 using stp_guard::name_of;
 
+constexpr std::size_t kVlansShown = 500;
+constexpr std::size_t kEventsShown = 10;
+
 double seconds_between(TimePoint from, TimePoint to) {
     return std::chrono::duration<double>(to - from).count();
 }
@@ -66,14 +69,22 @@ std::string civil(WallTime at) {
 
 json events_json(const GuardEvents& events, const std::function<std::string(stp_guard::PortId)>& port) {
     json out = json::array();
-    for (const auto& [at, event] : events)
-        out.push_back({{"at", civil(at)},
-                       {"id", name_of(event.id)},
-                       {"severity", name_of(event.severity)},
-                       {"port", port(event.place.port)},
-                       {"vlan", event.place.vid},
-                       {"sentence", event.sentence}});
+    for (const ToldEvent& told : events)
+        out.push_back({{"at", civil(told.at)},
+                       {"id", name_of(told.event.id)},
+                       {"severity", name_of(told.event.severity)},
+                       {"port", port(told.event.place.port)},
+                       {"vlan", told.event.place.vid},
+                       {"sentence", told.event.sentence},
+                       {"capture", told.capture}});
     return out;
+}
+
+/// What is blocked stands before what only waits for its first rounds.
+std::vector<stp_guard::VlanStatus> worst_first(std::vector<stp_guard::VlanStatus> vlans) {
+    std::stable_partition(vlans.begin(), vlans.end(),
+                          [](const auto& vlan) { return vlan.cause != stp_guard::Cause::starting; });
+    return vlans;
 }
 
 std::string vlan_words(const json& vlan) {
@@ -83,12 +94,11 @@ std::string vlan_words(const json& vlan) {
 
 void render_vlans(const json& guard, std::ostream& out) {
     const json vlans = guard.value("vlans", json::array());
-    out << guard.value("open_vlans", 0) << " open";
-    if (vlans.empty()) {
-        out << ", none closed\n";
-        return;
-    }
-    out << ", these are not:\n\n";
+    const auto closed = guard.value("closed_vlans", vlans.size());
+    out << guard.value("open_vlans", 0) << " open, " << (closed == 0 ? "none" : std::to_string(closed))
+        << " closed" << (vlans.size() < closed ? " (the first " + std::to_string(vlans.size()) + ")" : "")
+        << (vlans.empty() ? "\n" : ":\n\n");
+    if (vlans.empty()) return;
     TextTable table({"SESSION", "VLAN", "STATE", "CAUSE", "SINCE", "HELD FOR", "CLEAN ROUNDS", "PEER"});
     for (const json& vlan : vlans) {
         const bool held = vlan.contains("held_for_seconds");
@@ -105,6 +115,42 @@ void render_vlans(const json& guard, std::ostream& out) {
     table.print(out);
 }
 
+void render_peers(const json& guard, std::ostream& out) {
+    for (const json& peer : guard.value("peers", json::array()))
+        out << "session " << text_of(peer, "session") << ": "
+            << (peer.value("refused", false)     ? "its peer has our identifier and is refused"
+                : peer.value("has_guard", false) ? "its peer has a guard, node " + text_of(peer, "node")
+                                                 : std::string("its peer has no guard"))
+            << '\n';
+}
+
+void render_trees(const json& guard, std::ostream& out) {
+    for (const json& tree : guard.value("trees", json::array()))
+        out << "spanning tree " << (tree.value("vlan", 0) == 0 ? "" : "of VLAN " + vlan_words(tree) + " ")
+            << "on " << text_of(tree, "port") << ": " << text_of(tree, "kind") << ", root "
+            << text_of(tree, "root") << '\n';
+}
+
+void render_gateways(const json& guard, std::ostream& out) {
+    for (const json& gateway : guard.value("gateways", json::array())) {
+        const bool both = gateway.value("sites", json::array()).size() > 1;
+        out << "gateway " << text_of(gateway, "address") << " (VLAN " << vlan_words(gateway) << ", "
+            << text_of(gateway, "evidence") << ")" << (both ? " at both sites" : "") << '\n';
+    }
+}
+
+void render_events(const json& guard, std::ostream& out) {
+    const json events = guard.value("events", json::array());
+    if (!events.empty()) out << "\nlast events:\n";
+    for (std::size_t i = events.size() > kEventsShown ? events.size() - kEventsShown : 0; i < events.size();
+         ++i) {
+        out << text_of(events[i], "at") << "  " << text_of(events[i], "id") << ": "
+            << text_of(events[i], "sentence") << '\n';
+        const std::string capture = events[i].value("capture", "");
+        if (!capture.empty()) out << "    frames: " << capture << '\n';
+    }
+}
+
 void render_bridge(const json& guard, std::ostream& out) {
     out << "guard of " << text_of(guard, "bridge") << ": "
         << (guard.value("observe", false) ? "observing only, " : "");
@@ -117,18 +163,27 @@ void render_bridge(const json& guard, std::ostream& out) {
     out << "probes: " << short_count(probes.value("sent", std::uint64_t{0})) << " sent, "
         << short_count(probes.value("own_returned", std::uint64_t{0})) << " came back; a round takes "
         << std::round(probes.value("full_round_seconds", 0.0) * 10) / 10 << " s\n";
-    for (const json& peer : guard.value("peers", json::array()))
-        out << "session " << text_of(peer, "session") << ": "
-            << (peer.value("refused", false)     ? "its peer has our identifier and is refused"
-                : peer.value("has_guard", false) ? "its peer has a guard, node " + text_of(peer, "node")
-                                                 : std::string("its peer has no guard"))
-            << '\n';
-    const json events = guard.value("events", json::array());
-    if (!events.empty()) out << "\nlast events:\n";
-    constexpr std::size_t kShown = 10;
-    for (std::size_t i = events.size() > kShown ? events.size() - kShown : 0; i < events.size(); ++i)
-        out << text_of(events[i], "at") << "  " << text_of(events[i], "id") << ": "
-            << text_of(events[i], "sentence") << '\n';
+    render_peers(guard, out);
+    render_trees(guard, out);
+    render_gateways(guard, out);
+    render_events(guard, out);
+}
+
+/// Storm control's, in whole lines: only what is being cut now.
+void render_storms(const json& storms, std::ostream& out) {
+    for (const json& session : storms.value("sessions", json::array()))
+        for (const json& one : session.value("classes", json::array())) {
+            if (one.value("level", "ok") == "ok") continue;
+            const bool packets = one.contains("offered_pps");
+            const std::string unit = packets ? " pps" : " bit/s";
+            out << text_of(one, "level") << ": " << text_of(one, "class") << " of "
+                << (one.value("vlan", 0) == 0 ? "untagged frames" : "VLAN " + vlan_words(one)) << ' '
+                << (one.value("direction", "out") == "out" ? "into" : "out of") << " session "
+                << text_of(session, "session") << ": "
+                << short_count(one.value(packets ? "offered_pps" : "offered_bps", std::uint64_t{0})) << unit
+                << " offered, limit " << one.value(packets ? "limit_pps" : "limit_bps", std::uint64_t{0})
+                << unit << '\n';
+        }
 }
 
 }  // namespace
@@ -141,6 +196,7 @@ json guard_status_json(const std::string& bridge, const stp_guard::GuardStatus& 
              {"site", hex_id(raw(status.self.site))},
              {"observe", status.observe},
              {"open_vlans", status.open_vlans},
+             {"closed_vlans", status.vlans.size()},
              {"vlans", json::array()},
              {"lan_blocks", json::array()},
              {"peers", json::array()},
@@ -151,7 +207,10 @@ json guard_status_json(const std::string& bridge, const stp_guard::GuardStatus& 
              {"duplicate_macs", status.duplicate_macs},
              {"refused_messages", status.refused_messages},
              {"events", events_json(events, port)}};
-    for (const auto& vlan : status.vlans) out["vlans"].push_back(vlan_json(vlan, now, port));
+    for (const auto& vlan : worst_first(status.vlans)) {
+        if (out["vlans"].size() >= kVlansShown) break;
+        out["vlans"].push_back(vlan_json(vlan, now, port));
+    }
     for (const auto& block : status.lan_blocks)
         out["lan_blocks"].push_back(
             {{"port", port(block.place.port)},
@@ -185,6 +244,7 @@ std::string render_guard(const json& answer, bool colour) {
         if (i > 0) out << '\n';
         render_bridge(bridges[i], out);
     }
+    render_storms(answer.value("storms", json::object()), out);
     return colour ? with_coloured_states(out.str()) : out.str();
 }
 

@@ -13,7 +13,12 @@
 
 namespace isthmus::appliance {
 
-using GuardEvents = std::deque<std::pair<WallTime, stp_guard::GuardEvent>>;
+struct ToldEvent {
+    WallTime at;
+    stp_guard::GuardEvent event;
+    std::string capture;  ///< file with the frames around it; empty: none
+};
+using GuardEvents = std::deque<ToldEvent>;
 
 /// `name_of`: ports' names.
 [[nodiscard]] nlohmann::json guard_status_json(const std::string& bridge,

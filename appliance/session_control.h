@@ -26,6 +26,10 @@ struct GuardOrders {
         std::make_shared<const stp_guard::VlanStates>(stp_guard::VlanState::open);
     stp_guard::NodeId node{};  ///< ours in loop probes
     std::vector<std::pair<std::uint16_t, stp_guard::BridgeId>> protected_roots;
+    /// The bridge's number in KnownHosts::bridge; 0: its table is not known.
+    IfIndex bridge{};
+    bool bridge_filters_vlans = false;
+    friend bool operator==(const GuardOrders&, const GuardOrders&) = default;
 };
 
 class SessionControl {

@@ -17,7 +17,7 @@ std::string overlap(const stp_guard::AdmissionOptions& a, const stp_guard::Admis
 }
 
 bool same_group(const SessionConfig& a, const SessionConfig& b) {
-    return (a.split_horizon && a.split_horizon == b.split_horizon) ||
+    return (a.transit && a.transit == b.transit) || (a.split_horizon && a.split_horizon == b.split_horizon) ||
            (a.redundancy && a.redundancy == b.redundancy);
 }
 
@@ -44,10 +44,11 @@ void check_overlaps(const Draft& draft, const std::vector<std::size_t>& sessions
                 same_group(session, other) ? std::string() : overlap(session.admission, other.admission);
             if (both.empty()) continue;
             const Section& section = draft.sessions[sessions[n]];
-            section.problem(session.options.access_vlan ? "access_vlan" : "vlans",
-                            both + " crosses " + session_at(other) +
-                                " of the same bridge too: a loop if both lead to one place",
-                            "take it out of one, or put both into one split_horizon or redundancy group");
+            section.problem(
+                session.options.access_vlan ? "access_vlan" : "vlans",
+                both + " crosses " + session_at(other) +
+                    " of the same bridge too: a loop if both lead to one place",
+                "take it out of one, or put both into one split_horizon, transit or redundancy group");
             break;
         }
     }

@@ -159,7 +159,9 @@ struct SessionConfig {
     stp_guard::AdmissionOptions admission;
     SessionGuardConfig guard;
     std::optional<std::string> split_horizon;  ///< group: its members on one bridge exchange no frames
-    std::optional<std::string> redundancy;     ///< group: ways to the same place, of which one forwards
+    std::optional<std::string>
+        transit;  ///< group: its members do exchange them; the guard keeps circles open
+    std::optional<std::string> redundancy;  ///< group: ways to the same place, of which one forwards
     /// Not the first of its redundancy group: stays blocked, since nothing elects another forwarder yet.
     bool standby = false;
     Line line;  ///< of its [[session]]

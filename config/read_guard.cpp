@@ -196,6 +196,14 @@ void check_bpdus(const Section& section, const SessionConfig& session, const Gua
     if (session.guard.root_guard && policy != BpduPolicy::transparent)
         section.problem("root_guard", "no BPDU crosses, so none could take the root's place",
                         "remove it, or write bpdu = \"transparent\"");
+    if ((!guard.enabled || !session.guard.probes) && session.transit)
+        section.problem(
+            "transit",
+            "sessions that pass frames on to each other may form a circle, and without loop probes "
+            "nothing would see it",
+            "leave guard.enabled and probes on, or use split_horizon");
+    if (session.transit && session.split_horizon)
+        section.problem("transit", "split_horizon says the opposite", "remove one of the two");
     if (!guard.enabled && session.redundancy)
         section.problem("redundancy",
                         "two ways of one VLAN to one place are a loop, and with guard.enabled = false "

@@ -189,6 +189,7 @@ SessionConfig read_session(const Section& section, const Names& names) {
     check_circuit(section, out);
     if (out.options.access_vlan) out.admission.vlans.insert(*out.options.access_vlan);
     out.split_horizon = read_label(section, "split_horizon");
+    out.transit = read_label(section, "transit");
     out.redundancy = read_label(section, "redundancy");
     return out;
 }

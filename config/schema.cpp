@@ -182,6 +182,7 @@ constexpr auto kSchema = std::to_array<KeySpec>({
 {"session", "keep_dhcp", boolean, "false", "", "In VLANs of `dual_gateway`, DHCP servers' answers stay too.", "true"},
 {"session", "storm", table, "as `guard.storm`", "", "Limits of this session's flooded frames.", ""},
 {"session", "split_horizon", text, "none", "1 to 63 letters, digits, `.`, `_`, `-`", "Group. Sessions of one group exchange no frames on their bridge, and may share VLANs.", "\"mesh\""},
+{"session", "transit", text, "none", "1 to 63 letters, digits, `.`, `_`, `-`", "Group. Sessions of one group pass frames on to each other: this site is a hub, or part of a ring. They may share VLANs; where they form a circle the guard keeps one way of it closed.", "\"ring\""},
 {"session", "redundancy", text, "none", "1 to 63 letters, digits, `.`, `_`, `-`", "Group of ways to the same place, which may share VLANs. Without election, the first in the file forwards and the others stay blocked.", "\"pair\""},
 
 {"session.storm", "address_resolution", text, "`300 pps`", "a limit", "ARP, RARP, neighbour discovery, and DHCP of clients.", "\"300 pps\""},

@@ -218,7 +218,8 @@ bool AdmissionStage::is_flooded(const PacketBuffer& packet, const SessionAdmissi
     if (frame.cast != Cast::unicast) return true;
     // From the tunnel, those whom the kernel's bridge knows count too: a host may speak in its own site only.
     const bool to_lan = direction_ == Direction::from_tunnel;
-    if (hosts_.there == nullptr || (to_lan && hosts_.bridge == nullptr)) return false;
+    const bool bridge_known = hosts_.bridge != nullptr && session.bridge != kNoSession;
+    if (hosts_.there == nullptr || (to_lan && !bridge_known)) return false;
     const MacAddress destination = address_at(packet, kDestinationAt);
     if (hosts_.there->knows(packet.meta.session, frame.vid, destination, now)) return false;
     if (!to_lan) return true;

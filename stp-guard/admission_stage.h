@@ -49,7 +49,7 @@ struct SessionAdmission {
     /// Ours as it stands in loop probes: where our own come back they end.
     NodeId node{};
     /// Where to look for LAN hosts in the kernel's table (HostTables::bridge): its number in place of a session, VLAN 0 for all unless
-    /// the bridge filters VLANs.
+    /// the bridge filters VLANs. kNoSession: not known, and unicast from the tunnel counts as known.
     SessionIndex bridge = kNoSession;
     bool bridge_filters_vlans = false;
 };

@@ -80,6 +80,7 @@ struct BpduObserverOptions {
     bool transparent = false;               ///< one tree over the WAN: the same root at both sites is right
     bool root_guard = false;                ///< with it: our root stays the root
     std::size_t most_trees = 8'192;         ///< beyond these new ones are counted, not kept
+    friend constexpr bool operator==(const BpduObserverOptions&, const BpduObserverOptions&) = default;
 };
 
 class BpduObserver {

@@ -51,10 +51,15 @@ struct ExpectFlood {
     Place place;
     TimePoint until{};
 };
+/// Something speaks of a loop in that VLAN, though it may prove nothing: a probe of ours came back, or hosts move in crowds. At most
+/// once a second for each VLAN.
+struct LoopSign {
+    std::uint16_t vid = 0;
+};
 /// GuardEngine::save() says something else than before.
 struct PersistState {};
 
 using GuardAction = std::variant<SendProbe, SendPeer, SetVlanState, BlockLanPort, FlushRemoteMacs, PinMac,
-                                 ExpectFlood, GuardEvent, PersistState>;
+                                 ExpectFlood, LoopSign, GuardEvent, PersistState>;
 
 }  // namespace isthmus::stp_guard

@@ -12,6 +12,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
@@ -95,7 +96,9 @@ struct Port {
     std::vector<std::uint16_t> vids;
     bool up = false;
     LanReadiness readiness;  ///< LAN ports
-    PeerLink peer;           ///< sessions
+    std::uint64_t link = 0;  ///< which one, as the caller names it
+    bool told_ready = false;
+    PeerLink peer;  ///< sessions
     bool opened_before = false;
     TimePoint message_due{};
     std::optional<TimePoint> message_sent;
@@ -112,7 +115,7 @@ class GuardCore {
     // guard_engine.cpp
     void on_port(const GuardPort& spec, TimePoint now);
     void on_port_gone(PortId id, TimePoint now);
-    void on_link(PortId id, bool up, TimePoint now);
+    void on_link(PortId id, bool up, TimePoint now, std::uint64_t link = 0);
     void on_guard_frame(PortId id, std::uint16_t vid, Bytes frame, TimePoint now);
     void on_timeout(TimePoint now);
     [[nodiscard]] std::optional<TimePoint> next_timeout() const;
@@ -176,6 +179,7 @@ class GuardCore {
 
     // guard_verdict.cpp
     void on_own_return(Port& seen_at, const AcceptedProbe& accepted, TimePoint now);
+    void sign_of_loop(std::uint16_t vid, TimePoint now);
     void on_same_port(std::uint16_t vid, const Port& port, const Trace& trace, std::uint32_t witnesses,
                       TimePoint now);
     /// Probes again, but not for each that comes back: who echoes them must not make us send ever more.
@@ -263,6 +267,7 @@ class GuardCore {
     std::unordered_map<Place, TimePoint> storms_;
     std::unordered_map<std::uint16_t, TimePoint> repeated_floods_;
     std::unordered_map<Place, TimePoint> looked_closer_;
+    std::unordered_map<std::uint16_t, TimePoint> signs_;
     std::unordered_map<Place, RootStatus> roots_;
     std::unordered_map<std::uint16_t, TimePoint> flushed_;
     std::vector<std::pair<std::uint16_t, TimePoint>> changes_to_tell_;  ///< and until when
@@ -270,6 +275,9 @@ class GuardCore {
     std::map<std::pair<GuardEventId, Place>, TimePoint> told_;
     std::map<std::pair<std::string, std::uint16_t>, SavedRecord> saved_;
     std::unordered_set<std::string> opened_before_;
+    std::set<std::pair<std::string, std::uint64_t>>
+        ready_before_;              ///< LAN ports by name, and the link that carried frames
+    bool observe_ordered_ = false;  ///< by a person, whatever the configuration says
 
     std::deque<GuardAction> actions_;
     TimePoint latest_{};

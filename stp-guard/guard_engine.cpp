@@ -11,6 +11,7 @@ namespace {
 constexpr auto kTick = std::chrono::milliseconds(100);
 constexpr auto kHousekeeping = std::chrono::seconds(1);
 constexpr auto kEvidenceLasts = std::chrono::seconds(60);
+constexpr auto kRootLasts = std::chrono::seconds(40);  // the longest max age there is
 constexpr std::size_t kBurstsForAllKinds =
     16;  ///< with more places than these at once, each gets fewer probes
 
@@ -43,8 +44,8 @@ void GuardEngine::on_port(const GuardPort& port, TimePoint now) {
 void GuardEngine::on_port_gone(PortId port, TimePoint now) {
     core_->on_port_gone(port, core_->steady(now));
 }
-void GuardEngine::on_link(PortId port, bool up, TimePoint now) {
-    core_->on_link(port, up, core_->steady(now));
+void GuardEngine::on_link(PortId port, bool up, TimePoint now, std::uint64_t link) {
+    core_->on_link(port, up, core_->steady(now), link);
 }
 void GuardEngine::on_bum(std::uint16_t vid, TimePoint now) {
     core_->on_bum(vid, core_->steady(now));
@@ -188,11 +189,14 @@ void GuardCore::drop_place(Port& of, std::uint16_t vid) {
     lan_blocks_.erase(block);
 }
 
-void GuardCore::on_link(PortId id, bool up, TimePoint now) {
+void GuardCore::on_link(PortId id, bool up, TimePoint now, std::uint64_t link) {
     Port* changed = port(id);
     if (changed == nullptr || changed->up == up) return;
     changed->up = up;
     changed->readiness.on_link(up, now);
+    changed->link = up ? link : 0;
+    changed->told_ready = false;
+    if (up && link != 0 && ready_before_.contains({changed->spec.name, link})) changed->readiness.resume(now);
     changed->peer.on_link(up, now);
     if (up) {
         for (const std::uint16_t vid : changed->vids) scheduler_.add({id, vid}, now);
@@ -330,6 +334,13 @@ void GuardCore::housekeeping(TimePoint now) {
         session.peer.expire(now);
         note_peer(session, now);
     }
+    for (auto& [id, lan] : ports_) {
+        if (!lan.is_lan() || lan.told_ready || lan.link == 0 || !lan.readiness.ready(now)) continue;
+        lan.told_ready = true;
+        act(PersistState{});
+    }
+    // A bridge that is alive says so every two seconds, and is forgotten after its max age.
+    std::erase_if(roots_, [now](const auto& entry) { return now - entry.second.seen_at >= kRootLasts; });
     std::erase_if(told_, [now](const auto& entry) { return now - entry.second >= std::chrono::hours(1); });
     std::erase_if(looked_closer_,
                   [now](const auto& entry) { return now - entry.second >= std::chrono::minutes(1); });

@@ -41,8 +41,9 @@ class GuardEngine {
     /// New, or its VLANs changed. Ports come without a link.
     void on_port(const GuardPort& port, TimePoint now);
     void on_port_gone(PortId port, TimePoint now);
-    /// LAN: carrier. Tunnel: the session is established and may carry frames.
-    void on_link(PortId port, bool up, TimePoint now);
+    /// LAN: carrier. Tunnel: the session is established and may carry frames. `link`, of a LAN port: the same number as long as the
+    /// link was not interrupted, also over a restart of ours; 0: not known. What carried frames before a restart need not be waited for.
+    void on_link(PortId port, bool up, TimePoint now, std::uint64_t link = 0);
     /// This VLAN carries broadcast, unknown unicast or multicast: probed first for the next minute.
     void on_bum(std::uint16_t vid, TimePoint now);
     /// Any frame from a LAN port that is not ours: the LAN is alive. Once a second is plenty.

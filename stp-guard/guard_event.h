@@ -35,6 +35,10 @@ enum class Severity : std::uint8_t { info, warning, critical };
     X(sibling_seen)         /* another gateway of this site */                              \
     X(sibling_elected)      /* which of them forwards a VLAN changed */                     \
     X(backdoor_suspected)   /* the same spanning tree root at both sites */                 \
+    X(root_changed)         /* of a spanning tree on a LAN port */                          \
+    X(topology_change_storm) /* a spanning tree that does not come to rest */               \
+    X(bpdu_from_tunnel)     /* the peer does not filter BPDUs */                            \
+    X(superior_root)        /* root guard: the peer's site would take our root's place */   \
     X(duplicate_mac)                                                                        \
     X(gateway_at_both_sites) /* a first-hop gateway's MAC address moves */                  \
     X(flap_storm)                                                                           \

@@ -22,6 +22,10 @@ constexpr auto kFloodExpected = std::chrono::seconds(10);
 
 void GuardCore::on_message(Port& at, Bytes frame, TimePoint now) {
     const auto received = parse_guard_message(frame);
+    if (received && received->message.sender.domain != self_.domain) {
+        ++refused_messages_;  // of gateways that are none of ours, or without a shared key
+        return;
+    }
     if (!received || !is_authentic(received->sealed, received->mac, authenticator_)) {
         ++refused_messages_;
         if (received)
@@ -154,6 +158,7 @@ void GuardCore::on_shapes(const Port& from, const std::vector<ShapeEntry>& shape
 }
 
 void GuardCore::on_peer_roots(const Port& at, const std::vector<RootEntry>& roots, TimePoint now) {
+    if (at.spec.one_tree) return;
     for (const RootEntry& theirs : roots) {
         const auto ours = std::find_if(roots_.begin(), roots_.end(), [&](const auto& entry) {
             return entry.first.vid == theirs.vid && entry.second.root == theirs.root;

@@ -10,12 +10,17 @@ Result<void, std::string> GuardCore::restore(Bytes saved, std::uint64_t boot, Ti
     if (!state)
         return Unexpected("the guard's saved state cannot be read (" + std::string(name_of(state.error())) +
                           "); starting without it, closed until three rounds of probes are clean");
-    options_.observe = options_.observe || state->observe;
+    observe_ordered_ = state->observe;
+    options_.observe = options_.observe || observe_ordered_;
     // Another boot has another clock. What is left of a hold is known; when it began is not.
     const bool same_clock = state->boot == boot && state->saved_at <= now;
     for (SavedRecord& record : state->records) {
         if (record.kind == SavedRecord::Kind::opened) {
             opened_before_.insert(record.port);
+            continue;
+        }
+        if (record.kind == SavedRecord::Kind::ready) {
+            if (same_clock) ready_before_.emplace(record.port, record.link);
             continue;
         }
         if (!same_clock) {
@@ -50,7 +55,7 @@ std::vector<std::uint8_t> GuardCore::save(std::uint64_t boot, TimePoint now) con
     SavedState out;
     out.boot = boot;
     out.saved_at = std::max(now, latest_);
-    out.observe = options_.observe;
+    out.observe = observe_ordered_;
     std::unordered_set<std::string> opened =
         opened_before_;  // also those of ports that have not come back yet
     for (const auto& [id, port] : ports_)
@@ -60,6 +65,21 @@ std::vector<std::uint8_t> GuardCore::save(std::uint64_t boot, TimePoint now) con
         record.port = name;
         out.records.push_back(record);
     }
+    const auto ready = [&out](const std::string& name, std::uint64_t link) {
+        SavedRecord record;
+        record.kind = SavedRecord::Kind::ready;
+        record.port = name;
+        record.link = link;
+        out.records.push_back(record);
+    };
+    std::unordered_set<std::string> up;
+    for (const auto& [id, lan] : ports_) {
+        if (!lan.is_lan() || !lan.up) continue;
+        up.insert(lan.spec.name);
+        if (lan.link != 0 && lan.readiness.ready(now)) ready(lan.spec.name, lan.link);
+    }
+    for (const auto& [name, link] : ready_before_)
+        if (!up.contains(name)) ready(name, link);
     const auto fill = [](SavedRecord& record, const auto& from) {
         record.since = from.since;
         record.held_until = from.hold_until;

@@ -16,6 +16,7 @@ constexpr std::uint32_t kCircles =
     3;  ///< the same probe came by so often: it goes round, nobody just echoes it
 constexpr std::uint32_t kReflectorAfter = 4;
 constexpr auto kLookInterval = std::chrono::seconds(2);
+constexpr auto kSignInterval = std::chrono::seconds(1);
 constexpr auto kAlarmInterval = std::chrono::minutes(30);
 
 }  // namespace
@@ -25,6 +26,7 @@ void GuardCore::on_own_return(Port& seen_at, const AcceptedProbe& accepted, Time
     const std::uint16_t vid = accepted.probe.vid;
     const Trace trace = evidence_.note(accepted.probe, seen_at.id(), seen_at.spec.kind, accepted.travelled,
                                        accepted.arrival_source, now);
+    sign_of_loop(vid, now);
     const bool past_a_block = trace.last_open != now;
     if (past_a_block) return;  // shows that the way is still there: the rounds look at it
     const std::uint32_t seen_by = witnesses(vid, trace, now);
@@ -51,6 +53,13 @@ std::uint32_t GuardCore::witnesses(std::uint16_t vid, const Trace& trace, TimePo
     const auto flood = repeated_floods_.find(vid);
     if (flood != repeated_floods_.end() && now - flood->second < std::chrono::seconds(2)) ++count;
     return count;
+}
+
+void GuardCore::sign_of_loop(std::uint16_t vid, TimePoint now) {
+    const auto [last, first] = signs_.try_emplace(vid, now);
+    if (!first && now - last->second < kSignInterval) return;
+    last->second = now;
+    act(LoopSign{vid});
 }
 
 void GuardCore::look_closer(Place place, TimePoint now) {

@@ -101,6 +101,7 @@ void GuardCore::on_host(Place place, const MacAddress& mac, TimePoint now) {
               now);
     }
     if (outcome.flap_storm) {
+        sign_of_loop(place.vid, now);
         event_seldom(GuardEventId::flap_storm, Severity::warning, place,
                      "many hosts move between ports at once, lately " + host + " between " + between +
                          ": it may be a loop, so the probes look closer. Nothing was blocked.",
@@ -131,7 +132,7 @@ void GuardCore::on_command(const GuardCommand& command, TimePoint now) {
         return (!command.port || *command.port == place.port) && (!command.vid || *command.vid == place.vid);
     };
     if (command.what == GuardCommand::What::observe || command.what == GuardCommand::What::enforce) {
-        options_.observe = command.what == GuardCommand::What::observe;
+        options_.observe = observe_ordered_ = command.what == GuardCommand::What::observe;
         for (auto& [place, edge] : edges_) publish(place, edge);
         for (const auto& [place, block] : lan_blocks_)
             if (block.active) act(BlockLanPort{place, !options_.observe});

@@ -95,6 +95,19 @@ bool HostTable::knows(SessionIndex session, std::uint16_t vid, const MacAddress&
     return false;
 }
 
+void HostTable::forget(SessionIndex session, std::uint16_t vid, const MacAddress& host) noexcept {
+    const std::uint64_t key = hash(session, vid, host);
+    Set& set = table_[key & (sets_ - 1)];
+    for (std::size_t i = 0; i < kWays; ++i) {
+        const std::uint64_t old = set[i].load(std::memory_order_relaxed);
+        if (old == 0 || ((old ^ key) & ~kTimeMask) != 0) continue;
+        set[i].store(0, std::memory_order_relaxed);
+        std::uint32_t& owner = owners_[key & (sets_ - 1)][i];
+        count_out(owner);
+        owner = kNoOwner;
+    }
+}
+
 bool HostTable::has_room(SessionIndex session, std::uint16_t vid, const MacLimits& limits) const noexcept {
     if (limits.per_session != 0 && count(session) >= limits.per_session) return false;
     return limits.per_vlan == 0 || count(session, vid) < limits.per_vlan;

@@ -46,6 +46,8 @@ class HostTable {
     /// Any thread.
     [[nodiscard]] bool knows(SessionIndex session, std::uint16_t vid, const MacAddress& host,
                              TimePoint now) const noexcept;
+    /// The hearing thread: it is not there any more.
+    void forget(SessionIndex session, std::uint16_t vid, const MacAddress& host) noexcept;
     /// The hearing worker, between frames: counts those who fell silent out of the limits. Some sets at a time, at most each 10 ms:
     /// a round takes five seconds.
     void sweep(TimePoint now) noexcept;

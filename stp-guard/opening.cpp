@@ -13,6 +13,12 @@ void LanReadiness::on_link(bool up, TimePoint now) {
     was_ready_ = false;
 }
 
+void LanReadiness::resume(TimePoint now) {
+    if (!has_link()) return;
+    forwarding_ = now;
+    was_ready_ = true;
+}
+
 void LanReadiness::on_frame(TimePoint now) {
     if (has_link() && !first_frame_) first_frame_ = now;
 }

@@ -17,6 +17,8 @@ class LanReadiness {
     explicit LanReadiness(const OpeningOptions& options) : options_(options) {}
 
     void on_link(bool up, TimePoint now);
+    /// This very link carried frames before a restart of ours, and was not interrupted since.
+    void resume(TimePoint now);
     void on_frame(TimePoint now);
     void on_bpdu(const Bpdu& bpdu, TimePoint now);
 

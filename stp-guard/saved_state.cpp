@@ -51,12 +51,18 @@ Result<SavedRecord, SavedStateError> read_record(ByteReader& in) {
     const auto name = length ? in.bytes(*length) : std::nullopt;
     if (!name) return Unexpected(SavedStateError::truncated);
     if (*kind < static_cast<std::uint8_t>(SavedRecord::Kind::opened) ||
-        *kind > static_cast<std::uint8_t>(SavedRecord::Kind::lan_block))
+        *kind > static_cast<std::uint8_t>(SavedRecord::Kind::ready))
         return Unexpected(SavedStateError::bad_record);
     SavedRecord record;
     record.kind = static_cast<SavedRecord::Kind>(*kind);
     record.port.assign(name->begin(), name->end());
     if (record.kind == SavedRecord::Kind::opened) return record;
+    if (record.kind == SavedRecord::Kind::ready) {
+        const auto link = in.u64();
+        if (!link) return Unexpected(SavedStateError::truncated);
+        record.link = *link;
+        return record;
+    }
     return read_place(in, std::move(record));
 }
 
@@ -100,6 +106,10 @@ std::vector<std::uint8_t> emit(const SavedState& state) {
         const std::string_view name = std::string_view(record.port).substr(0, kMaxName);
         out.u8(static_cast<std::uint8_t>(record.kind)).u8(static_cast<std::uint8_t>(name.size())).text(name);
         if (record.kind == SavedRecord::Kind::opened) continue;
+        if (record.kind == SavedRecord::Kind::ready) {
+            out.u64(record.link);
+            continue;
+        }
         out.u16(record.vid).u8(static_cast<std::uint8_t>(record.cause)).u8(record.suspended ? kSuspended : 0);
         out.u8(record.trips).u64(ns_of(record.since)).u64(ns_of(record.held_until));
         out.u64(ns_of(record.last_trip)).u64(ns_of(record.order_until));

@@ -1,7 +1,7 @@
 // What the guard keeps over a restart: blocks with cause and times, people's orders, and which ports were open before.
 //
 //   magic "IGS1" 4 | boot 8 | saved at, ns 8 | flags 1 (1: observe) | count 4 | records...
-//   record: kind 1 | name length 1 | name | then, unless kind is opened:
+//   record: kind 1 | name length 1 | name | then, of ready: link 8; of opened: nothing; of the others:
 //           VID 2 | cause 1 | flags 1 (1: suspended) | trips 1 | since 8 | held until 8 | last trip 8 | order until 8
 //   Times are nanoseconds of the steady clock; they mean something only within the same boot.
 #pragma once
@@ -24,6 +24,7 @@ struct SavedRecord {
         blocked = 2,    ///< a VLAN on a session
         held = 3,       ///< the same, by a person's order
         lan_block = 4,  ///< a VLAN on a LAN port
+        ready = 5,      ///< a LAN port that could carry frames, and over which link
     };
     Kind kind = Kind::opened;
     std::string port;  ///< its name, at most 255 bytes
@@ -35,6 +36,7 @@ struct SavedRecord {
     TimePoint held_until{};
     TimePoint last_trip{};
     TimePoint order_until{};  ///< of held: the epoch if until cleared
+    std::uint64_t link = 0;   ///< of ready; means something only within the same boot
     friend bool operator==(const SavedRecord&, const SavedRecord&) = default;
 };
 

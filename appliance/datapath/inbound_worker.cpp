@@ -54,7 +54,7 @@ Result<void, std::string> InboundWorker::build_pipelines(stp_guard::KnownHosts& 
         auto decap = std::make_unique<tunnel::DecapStage>(*no_sessions, punted_);
         auto admission = std::make_unique<stp_guard::AdmissionStage>(
             stp_guard::Direction::from_tunnel, &punted_,
-            stp_guard::HostTables{&hosts.tunnel, &hosts.lan, nullptr});
+            stp_guard::HostTables{&hosts.tunnel, &hosts.lan, &hosts.bridge});
         auto mss = std::make_unique<tunnel::MssClampStage>();
         lane.decap = decap.get();
         lane.admission = admission.get();

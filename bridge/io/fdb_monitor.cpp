@@ -20,6 +20,7 @@ constexpr int kDatagramsPerCall = 2'048;
 
 struct FdbMonitor::Socket {
     NetlinkHandle handle;
+    std::uint32_t asked = 0;
     std::vector<std::uint8_t> buffer = std::vector<std::uint8_t>(kMaxDatagram);
 };
 
@@ -42,6 +43,15 @@ Result<FdbMonitor, NetlinkError> FdbMonitor::open() {
 
 int FdbMonitor::fd() const noexcept {
     return mnl_socket_get_fd(socket_->handle.get());
+}
+
+Result<void, NetlinkError> FdbMonitor::request_all() {
+    netlink::Request request = netlink::dump_fdb();
+    auto* const header = reinterpret_cast<nlmsghdr*>(request.bytes.data());
+    header->nlmsg_seq = ++socket_->asked;
+    if (mnl_socket_sendto(socket_->handle.get(), request.bytes.data(), request.bytes.size()) < 0)
+        return Unexpected(NetlinkError{errno, "ask for the bridges' hosts", {}});
+    return {};
 }
 
 FdbChanges FdbMonitor::drain() {

@@ -25,6 +25,9 @@ class FdbMonitor {
     ~FdbMonitor();
 
     [[nodiscard]] int fd() const noexcept;  ///< poll for reading; never read by others
+    /// Has the kernel tell all hosts that it knows now: drain() will have them. Bridges do not say when they hear one again, so whoever
+    /// lets hosts age asks now and then. Error: the kernel did not take the question.
+    [[nodiscard]] Result<void, NetlinkError> request_all();
     /// All that is pending, without blocking; at most 2,048 datagrams a call.
     [[nodiscard]] FdbChanges drain();
 

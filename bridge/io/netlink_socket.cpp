@@ -140,6 +140,17 @@ Result<Link, NetlinkError> NetlinkSocket::one_link(netlink::Request request, std
     return std::move(*found);
 }
 
+Result<std::uint32_t, NetlinkError> NetlinkSocket::carrier_changes(IfIndex index) {
+    const std::string doing = "count the links of interface number " + std::to_string(raw(index));
+    std::optional<std::uint32_t> found;
+    auto answered = ask(
+        netlink::get_link(index), doing, [&] { found.reset(); },
+        [&](const netlink::MessageView& m) { found = netlink::parse_carrier_changes(m); });
+    if (!answered) return Unexpected(std::move(answered).error());
+    if (!found) return Unexpected(NetlinkError{EBADMSG, doing, "malformed answer"});
+    return *found;
+}
+
 Result<std::vector<InterfaceAddress>, NetlinkError> NetlinkSocket::addresses() {
     std::vector<InterfaceAddress> found;
     auto answered = ask(

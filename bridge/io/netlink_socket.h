@@ -33,6 +33,8 @@ class NetlinkSocket {
     /// Error ENODEV: there is none of that name.
     [[nodiscard]] Result<Link, NetlinkError> link(std::string_view name);
     [[nodiscard]] Result<Link, NetlinkError> link(IfIndex index);
+    /// How often the link came or went since the interface is there.
+    [[nodiscard]] Result<std::uint32_t, NetlinkError> carrier_changes(IfIndex index);
     [[nodiscard]] Result<std::vector<InterfaceAddress>, NetlinkError> addresses();
 
   private:

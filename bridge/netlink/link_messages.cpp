@@ -181,6 +181,16 @@ std::optional<LinkMessage> parse_link(const MessageView& message) {
     return out;
 }
 
+std::optional<std::uint32_t> parse_carrier_changes(const MessageView& message) {
+    if (message.type != RTM_NEWLINK) return std::nullopt;
+    Bytes rest = message.payload;
+    if (!take_struct<ifinfomsg>(rest)) return std::nullopt;
+    AttributeReader reader(rest);
+    while (const auto a = reader.next())
+        if (a->type == IFLA_CARRIER_CHANGES) return a->number<std::uint32_t>();
+    return std::nullopt;
+}
+
 std::optional<AddressMessage> parse_address(const MessageView& message) {
     if (message.type != RTM_NEWADDR && message.type != RTM_DELADDR) return std::nullopt;
     Bytes rest = message.payload;

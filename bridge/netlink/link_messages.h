@@ -21,6 +21,9 @@ struct LinkMessage {
 };
 [[nodiscard]] std::optional<LinkMessage> parse_link(const MessageView& message);
 
+/// IFLA_CARRIER_CHANGES of an RTM_NEWLINK: how often its link came or went. nullopt: another message, or it does not say.
+[[nodiscard]] std::optional<std::uint32_t> parse_carrier_changes(const MessageView& message);
+
 /// RTM_NEWADDR or RTM_DELADDR of IPv4 or IPv6 (struct ifaddrmsg and IFA_*). nullopt: another family, or no
 /// address.
 struct AddressMessage {

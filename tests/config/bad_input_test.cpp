@@ -127,7 +127,8 @@ TEST_CASE("all problems come at once, in the order of their lines") {
               "send_sublayer, send_sequence, receive_sequencing, end_id, cookie_size, cookie_rotation, bfd, "
               "bfd_interval, bfd_multiplier, vlans, untagged, access_vlan, "
               "bpdu, root_guard, topology_changes, link_local, probes, observe, mac_limit, "
-              "mac_limit_session, dual_gateway, gateways, keep_dhcp, storm, split_horizon and redundancy"});
+              "mac_limit_session, dual_gateway, gateways, keep_dhcp, storm, split_horizon, transit and "
+              "redundancy"});
 }
 
 TEST_CASE("the gateway's paths, level and target have one form") {
@@ -234,7 +235,8 @@ TEST_CASE("cookies have 0, 4 or 8 bytes, and are not shown") {
 TEST_CASE("VLANs of two sessions on one bridge do not overlap outside a group") {
     CHECK(problem_adding(second_session("vlans = \"25-30,40\"\n")) ==
           "c.toml:37: session.vlans: VLAN 25-29 crosses session \"vlans\" on line 19 of the same bridge too: "
-          "a loop if both lead to one place; take it out of one, or put both into one split_horizon or "
+          "a loop if both lead to one place; take it out of one, or put both into one split_horizon, transit "
+          "or "
           "redundancy group");
     CHECK(problem_adding(second_session("access_vlan = 10\n"))
               .starts_with("c.toml:37: session.access_vlan: VLAN 10 crosses"));

@@ -194,6 +194,27 @@ TEST_CASE("two ways of one VLAN to one place are refused without the guard, and 
           std::string::npos);
 }
 
+TEST_CASE("sessions that pass frames on to each other may share VLANs, with the guard only") {
+    const std::string second = kGood.substr(kGood.find("[[session]]"));
+    std::string other = replaced(second, "\"vlans\"", "\"spare\"");
+    other = replaced(replaced(other, "0xa1b2c3d4", "0xa1b2c3d5"), "0x51627384", "0x51627385");
+    const auto both = [&](const std::string& guard, const std::string& extra) {
+        return replaced(kGood, "[[bridge]]", guard + "[[bridge]]") + extra + other + extra;
+    };
+    const std::string ring = "transit = \"ring\"\n";
+    CHECK(problems_of(both("", ring)).empty());
+    const std::string open = ring + "bpdu = \"transparent\"\n";
+    for (const auto& found : {problems_of(both("[guard]\nenabled = false\n", open)),
+                              problems_of(both("[guard]\nprobes = false\n", open))}) {
+        REQUIRE(found.size() == 2);
+        CHECK(
+            found[0].find("session.transit: sessions that pass frames on to each other may form a circle") !=
+            std::string::npos);
+    }
+    CHECK(problems_of(both("", ring + "split_horizon = \"mesh\"\n"))[0].find(
+              "split_horizon says the opposite") != std::string::npos);
+}
+
 TEST_CASE("what makes no sense together is refused or warned about") {
     CHECK(only_problem(kGood + "root_guard = true\n").find("no BPDU crosses") != std::string::npos);
     CHECK(problems_of(kGood + "root_guard = true\nbpdu = \"transparent\"\n").empty());

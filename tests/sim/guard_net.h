@@ -102,8 +102,9 @@ class GuardNet {
     }
     void set_lan(std::size_t node, std::size_t port, bool up) {
         nodes_[node]->ports[port].up = up;
+        ++nodes_[node]->ports[port].link;
         if (!nodes_[node]->engine) return;
-        nodes_[node]->engine->on_link(id_of(port), up, now_);
+        nodes_[node]->engine->on_link(id_of(port), up, now_, nodes_[node]->ports[port].link);
         if (up) nodes_[node]->engine->on_lan_frame(id_of(port), now_);
         drain(node);
     }
@@ -129,7 +130,7 @@ class GuardNet {
         node.engine->on_bum(kVid, now_);
         for (std::size_t p = 0; p < node.ports.size(); ++p) {
             if (node.ports[p].kind != PortKind::lan || !node.ports[p].up) continue;
-            node.engine->on_link(id_of(p), true, now_);
+            node.engine->on_link(id_of(p), true, now_, node.ports[p].link);
             node.engine->on_lan_frame(id_of(p), now_);
         }
         for (std::size_t t = 0; t < tunnels_.size(); ++t) {
@@ -235,6 +236,7 @@ class GuardNet {
         std::size_t segment = 0;
         std::size_t tunnel = 0;
         bool up = true;
+        std::uint64_t link = 1;  ///< of a LAN port: another one each time it comes
     };
     struct Node {
         Identity identity;

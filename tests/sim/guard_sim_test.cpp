@@ -206,6 +206,24 @@ TEST_CASE(
     CHECK_MESSAGE(sites.net.run_until(4s, [&] { return sites.net.crosses(0); }), sites.net.story());
 }
 
+TEST_CASE("a gateway that restarts on a LAN that it knew carries traffic again within two seconds") {
+    TwoSites sites(71);
+    sites.open_up();
+    sites.net.run(3s);
+    for (const std::size_t node : {0U, 1U, 1U}) {
+        sites.net.stop_node(node);
+        sites.net.run(500ms);
+        sites.net.start_node(node);
+        CHECK_MESSAGE(sites.net.run_until(2s, [&] { return sites.net.crosses(0); }), sites.net.story());
+        sites.net.run(3s);
+    }
+    sites.net.stop_node(0);
+    sites.net.set_lan(0, 0, false);
+    sites.net.set_lan(0, 0, true);
+    sites.net.start_node(0);
+    CHECK_MESSAGE(sites.net.run_until(8s, [&] { return sites.net.crosses(0); }), sites.net.story());
+}
+
 TEST_CASE("a loop that appears while a gateway restarts does not open, and a block outlives the restart") {
     TwoSites sites(7);
     sites.open_up();

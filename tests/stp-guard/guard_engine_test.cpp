@@ -230,6 +230,63 @@ TEST_CASE("a restart within one boot keeps the block, its cause and its time") {
     CHECK(after.engine.vlan_state(kEdge) == VlanState::open);
 }
 
+TEST_CASE("a restart on a LAN whose link was not interrupted counts its rounds at once") {
+    constexpr std::uint64_t kLink = 0x0000'0005'0000'0003;
+    const auto up = [](Gateway& gateway, std::uint64_t link) {
+        gateway.engine.on_port(port(kLan, PortKind::lan, "ens5"), gateway.now);
+        gateway.engine.on_port(port(kTunnel, PortKind::tunnel, "dc2"), gateway.now);
+        gateway.engine.on_link(kLan, true, gateway.now, link);
+        gateway.engine.on_link(kTunnel, true, gateway.now);
+        gateway.collect();
+    };
+    GuardOptions options;
+    options.opening.peer_unheard = 0s;
+    Gateway before(options);
+    up(before, kLink);
+    CHECK(before.persists == 0);
+    before.run(10s);
+    REQUIRE(before.engine.vlan_state(kEdge) == VlanState::open);
+    CHECK_MESSAGE(before.persists >= 2, "that the LAN is ready, and that the session was open");
+    const auto saved = before.engine.save(kBoot, before.now);
+    const auto opens_within = [&](std::uint64_t link, std::uint64_t boot, bool save_again,
+                                  Duration patience) {
+        Gateway after(options, 2);
+        after.now = before.now + 1s;
+        REQUIRE(after.engine.restore(saved, boot, after.now));
+        if (save_again) {
+            const auto again = after.engine.save(boot, after.now);
+            Gateway third(options, 3);
+            third.now = after.now;
+            REQUIRE(third.engine.restore(again, boot, third.now));
+            up(third, link);
+            third.run(patience);
+            return third.engine.vlan_state(kEdge) == VlanState::open;
+        }
+        up(after, link);
+        after.run(patience);
+        return after.engine.vlan_state(kEdge) == VlanState::open;
+    };
+    CHECK(opens_within(kLink, kBoot, false, 2s));
+    CHECK_MESSAGE(opens_within(kLink, kBoot, true, 2s), "although the process between never saw the port");
+    CHECK_FALSE_MESSAGE(opens_within(kLink + 1, kBoot, false, 4s), "the link came and went");
+    CHECK_FALSE_MESSAGE(opens_within(kLink, kBoot + 1, false, 4s), "another boot");
+    CHECK_FALSE_MESSAGE(opens_within(0, kBoot, false, 4s), "nobody knows");
+    CHECK(opens_within(kLink + 1, kBoot, false, 10s));
+}
+
+TEST_CASE("observing by configuration ends with it, observing by order only by order") {
+    GuardOptions observing;
+    observing.observe = true;
+    Gateway trial(observing);
+    Gateway earnest({}, 2);
+    REQUIRE(earnest.engine.restore(trial.engine.save(kBoot, kStart), kBoot, kStart));
+    CHECK_FALSE(earnest.engine.status(kStart).observe);
+    earnest.engine.on_command(command(GuardCommand::What::observe), kStart);
+    Gateway later({}, 3);
+    REQUIRE(later.engine.restore(earnest.engine.save(kBoot, kStart), kBoot, kStart));
+    CHECK(later.engine.status(kStart).observe);
+}
+
 TEST_CASE("over a reboot, when the clock starts anew, the rest of the hold is kept") {
     Gateway before;
     before.bring_up();

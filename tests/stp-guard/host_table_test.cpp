@@ -32,6 +32,18 @@ TEST_CASE("a host is known once it was heard, in its session and VLAN only") {
     CHECK_FALSE(hosts.knows(kSession, 10, host(2), kNow));
 }
 
+TEST_CASE("a host that is said to be gone is not known any more, nor counted") {
+    HostTable hosts(1);
+    hosts.heard(kSession, 10, host(1), kNoLimits, kNow);
+    hosts.heard(kSession, 10, host(2), kNoLimits, kNow);
+    hosts.forget(kSession, 10, host(1));
+    hosts.forget(kSession, 10, host(3));
+    hosts.forget(kSession, 20, host(2));
+    CHECK_FALSE(hosts.knows(kSession, 10, host(1), kNow));
+    CHECK(hosts.knows(kSession, 10, host(2), kNow));
+    CHECK(hosts.count(kSession, 10) == 1);
+}
+
 TEST_CASE("a host is forgotten after 300 s of silence, and every frame starts them anew") {
     HostTable hosts(1);
     hosts.heard(kSession, 0, host(1), kNoLimits, kNow);

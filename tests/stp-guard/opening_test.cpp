@@ -34,6 +34,20 @@ TEST_CASE(
     CHECK(lan.ready(kStart + 3s));
 }
 
+TEST_CASE("a link that carried frames before is ready at once, and only as long as it is there") {
+    LanReadiness lan{OpeningOptions{}};
+    lan.resume(kStart);
+    CHECK_FALSE(lan.ready(kStart));
+    lan.on_link(true, kStart);
+    lan.resume(kStart);
+    CHECK(lan.ready(kStart));
+    lan.on_bpdu(bpdu(false), kStart + 1s);
+    CHECK(lan.ready(kStart + 1s));
+    lan.on_link(false, kStart + 2s);
+    lan.on_link(true, kStart + 3s);
+    CHECK_FALSE(lan.ready(kStart + 3s));
+}
+
 TEST_CASE("where BPDUs are seen, the port's own forwarding flag counts, or two of its forward delays") {
     LanReadiness lan{OpeningOptions{}};
     lan.on_link(true, kStart);

@@ -44,6 +44,11 @@ SavedState example() {
                              TimePoint(110s),
                              TimePoint(80s),
                              {}});
+    SavedRecord ready;
+    ready.kind = SavedRecord::Kind::ready;
+    ready.port = "ens5";
+    ready.link = 0x0000'0005'0000'0003;
+    state.records.push_back(ready);
     return state;
 }
 

@@ -1,20 +1,29 @@
 """Loops between the sites: how fast they are found, what is lost meanwhile, and that all comes back by itself."""
 import os
-import sys
+import pathlib
+import struct
+import threading
 import time
 
 from harness import case, check, contains, main
 from lab import Lab, wait_until
-from switched import LOOPED, Pinger, Rates, SwitchedSites, guarded, unguarded
+from sites import TwoSites
+from switched import LOOPED, Pinger, Rates, SwitchedSites, guarded, host_mac, unguarded
+from wire import FrameSocket, read_capture
 
-LONG = "--long" in sys.argv or os.environ.get("ISTHMUS_LONG")
-if "--long" in sys.argv:
-    sys.argv.remove("--long")
+LONG = bool(os.environ.get("ISTHMUS_LONG"))
 CLASS_RATE = 500         # broadcast frames a second in each VLAN and direction: the default
 # What a WAN interface carries in a second at most: the class's rate and burst, pings of two VLANs with their answers, probes,
 # and the guards' messages.
 WAN_MOST = 2 * CLASS_RATE + 4 * 1 / Pinger.INTERVAL + 250
 VERDICT = 3.0            # seconds
+RETURN = {"manual": 3.0, "certificate": 5.0}
+ROOM = 2.0               # the machine may be busy with other things
+PROBE_TYPE = b"\x88\xb5"
+
+
+def long_case(function):
+    return case(function) if LONG else function
 
 
 def at_rest(sites):
@@ -23,6 +32,10 @@ def at_rest(sites):
     for vlan in (LOOPED, 20):
         check(sites.wait_for_traffic(10, vlan), f"no traffic in VLAN {vlan}: {sites.dc.process.output()[-1500:]}")
     check(sites.wait_open(10) is not None, f"closed at rest: {sites.guard('dc')}")
+
+
+def why(sites):
+    return f"{sites.guard('dc')} {sites.guard('cloud')}"
 
 
 @case
@@ -38,6 +51,7 @@ def backdoor_unguarded():
         grew = wait_until(lambda: rates.peak() > 20 * CLASS_RATE, 10, 0.3)
         sites.backdoor(False)
         rates.stop()
+        print(f"     {rates.peak():.0f} frames a second at the most", flush=True)
         check(grew, f"the frame did not multiply: {rates.peak():.0f} frames a second at most")
 
 
@@ -59,62 +73,182 @@ def backdoor_guarded():
         peak = rates.stop().peak()
         print(f"     verdict after {verdict or -1:.2f} s, {lost:.2f} s of pings lost, {others_lost:.2f} s in VLAN 20, "
               f"WAN at most {peak:.0f} packets a second, closed at {closed}", flush=True)
-        check(verdict is not None and verdict <= VERDICT, f"no verdict within {VERDICT} s: {sites.guard('dc')} {sites.guard('cloud')}")
+        check(verdict is not None and verdict <= VERDICT, f"no verdict within {VERDICT} s: {why(sites)}")
         check(len(closed) == 1, f"closed at {closed} and not at one end")
         contains(story[0]["sentence"], ["VLAN 10", "came back", "blocked", "tried again in 30 s"], "the event")
         check(lost <= VERDICT, f"{lost:.2f} s of pings lost in VLAN {LOOPED}")
         check(others_lost == 0, f"{others_lost:.2f} s of pings lost in VLAN 20")
         check(peak <= WAN_MOST, f"{peak:.0f} packets a second on the WAN, more than {WAN_MOST:.0f}")
         check(sites.closed(20) == [], "VLAN 20 was closed too")
+        a_capture_of_it(story[0])
         # The cable goes; the block has a timer of 30 s, and then opens by itself.
         sites.backdoor(False)
+        orders(sites)
         again = sites.wait_open(45)
-        check(again is not None, f"not open again: {sites.guard('dc')} {sites.guard('cloud')}")
+        check(again is not None, f"not open again: {why(sites)}")
         check(sites.wait_for_traffic(5, LOOPED), f"open, but no traffic: {sites.dc.drops()} {sites.cloud.drops()}")
         check(sites.events("opened"), "nobody said that it is open again")
 
 
+def a_capture_of_it(event):
+    """The frames around an event are in a file that tcpdump reads, and the probes that came back are among them."""
+    path = event["capture"]
+    check(path and wait_until(lambda: os.path.exists(path), 10), f"no capture of {event}")
+    frames = [packet.data for packet in read_capture(pathlib.Path(path))]
+    check(any(PROBE_TYPE in (frame[12:14], frame[16:18]) for frame in frames), f"no probe among {len(frames)} frames of {path}")
+
+
+def orders(sites):
+    """isthmus guard shows, holds and clears in VLAN 20; what it does not know it refuses in words."""
+    contains(sites.order("dc").stdout, ["guard of br-dc", "open", "closed", "probes:", "has a guard", "frames:"], "isthmus guard")
+    contains(sites.dc.status_text(), ["VLANs open"], "isthmus status")
+    held = sites.order("dc", "hold", "--vlan", "20")
+    contains(held.stdout, ["20", "bum_blocked", "operator_hold"], "isthmus guard hold")
+    check(sites.closed(20) == ["dc"], "VLAN 20 was not held")
+    check(sites.closed(0) == [], "untagged frames were held too")
+    sites.order("dc", "clear", "--vlan", "20")
+    check(sites.wait_open(15, 20) is not None, f"not open after clear: {why(sites)}")
+    refused = sites.order("dc", "clear", "--port", "nonsense")
+    check(refused.returncode == 1, "an unknown port is no error")
+    contains(refused.stderr, ["nonsense"], "the refusal")
+    contains(sites.order("cloud", "observe").stdout, ["observing only"], "isthmus guard observe")
+    check("observing only" not in sites.order("cloud", "enforce").stdout, "enforce does not end observe")
+
+
 @case
 def restart_in_a_loop():
-    """A gateway that restarts while the backdoor is there does not open, and keeps its block"""
+    """A loop that appears while a gateway is down keeps the VLAN closed, a block outlives a kill, and both open when it goes"""
     with Lab("guard") as lab:
         sites = SwitchedSites(lab)
         at_rest(sites)
+        sites.dc.stop()
+        sites.backdoor(True)
+        sites.dc.start(wait=False)
+        check(wait_until(lambda: (sites.guard("dc") or {}).get("vlans") is not None, 10, 0.1), "no word from the guard after the restart")
+        rates = Rates(sites.wan, "dc")
+        check(sites.wait_open(20, 20) is not None, f"VLAN 20 is not open: {why(sites)}")
+        sites.broadcast()
+        for _ in range(10):
+            check(sites.closed(), "open although there is a loop")
+            time.sleep(0.3)
+        check(rates.stop().peak() <= WAN_MOST, f"{rates.peak():.0f} packets a second on the WAN")
+        sites.backdoor(False)
+        check(sites.wait_open(60) is not None, f"not open although the backdoor is gone: {why(sites)}")
+        check(sites.wait_for_traffic(5, LOOPED), "no traffic")
+        # The other way round: first the block, then the restart.
         sites.backdoor(True)
         sites.broadcast()
-        check(sites.wait_closed(VERDICT + 2) is not None, "no verdict")
+        check(sites.wait_closed(VERDICT + ROOM) is not None, f"no verdict: {why(sites)}")
         owner = sites.closed()[0]
-        gateway = sites.gateways[owner]
-        gateway.stop()
-        gateway.start(wait=False)
-        check(wait_until(lambda: (sites.guard(owner) or {}).get("vlans"), 5, 0.1), "no word from the guard after the restart")
-        for _ in range(20):
+        cause = next(v["cause"] for v in sites.guard(owner)["vlans"] if v["vlan"] == LOOPED)
+        check(cause in ("backdoor", "peer_proof"), f"closed because of {cause}")
+        time.sleep(0.5)
+        sites.gateways[owner].kill()
+        sites.gateways[owner].start(wait=False)
+        check(wait_until(lambda: (sites.guard(owner) or {}).get("vlans"), 10, 0.1), "no word from the guard after the restart")
+        for _ in range(10):
             vlan = next((v for v in (sites.guard(owner) or {"vlans": []})["vlans"] if v["vlan"] == LOOPED), None)
             check(vlan is not None and vlan["state"] != "open", f"open after the restart: {vlan}")
-            time.sleep(0.5)
-        check(vlan["cause"] == "backdoor", f"the cause is not known any more: {vlan}")
+            time.sleep(0.3)
+        check(vlan["cause"] == cause, f"the cause is not known any more: {vlan}")
 
 
 @case
-def orders():
-    """isthmus guard shows, holds and clears; what it does not know it refuses in words"""
+def tunnel_cut():
+    """The tunnel is cut at the instant the backdoor appears: hosts go on over the backdoor within 3 s, and when the tunnel is back there is no loop"""
     with Lab("guard") as lab:
         sites = SwitchedSites(lab)
         at_rest(sites)
-        contains(sites.order("dc").stdout, ["guard of br-dc", "open", "none closed", "probes:", "has a guard"], "isthmus guard")
-        held = sites.order("dc", "hold", "--vlan", "20")
-        contains(held.stdout, ["20", "bum_blocked", "operator_hold"], "isthmus guard hold")
-        check(sites.closed(20) == ["dc"] and sites.closed(LOOPED) == [], "not VLAN 20 alone was held")
-        sites.order("dc", "clear", "--vlan", "20")
-        check(sites.wait_open(10, 20) is not None, "not open after clear")
-        refused = sites.order("dc", "clear", "--port", "nonsense")
-        check(refused.returncode == 1, "an unknown port is no error")
-        contains(refused.stderr, ["nonsense"], "the refusal")
-        sites.order("dc", "observe")
-        contains(sites.order("dc").stdout, ["observing only"], "isthmus guard")
+        pings = Pinger(sites, LOOPED, 8)
+        time.sleep(1.5)
+        sites.backdoor(True)
+        sites.tunnel(False)
+        sites.announce()
+        lost = pings.seconds_lost()
+        print(f"     {lost:.2f} s of pings lost", flush=True)
+        check(lost <= VERDICT, f"{lost:.2f} s of pings lost")
+        rates = Rates(sites.wan, "dc")
+        sites.tunnel(True)
+        check(wait_until(lambda: sites.dc.up() and sites.cloud.up() or sites.closed(), 30, 0.2), "the session does not come back")
+        check(sites.wait_open(30, 20) is not None, f"VLAN 20 is not open: {why(sites)}")
+        sites.broadcast()
+        check(wait_until(sites.closed, VERDICT + ROOM, 0.1), f"open although there is a loop: {why(sites)}")
+        check(rates.stop().peak() <= WAN_MOST, f"{rates.peak():.0f} packets a second on the WAN")
+        sites.backdoor(False)
+        check(sites.wait_open(60) is not None, f"not open although the backdoor is gone: {why(sites)}")
+
+
+def silence(sites, act):
+    """Seconds from act()'s end until hosts hear each other, by pings every 20 ms."""
+    act()
+    begin = time.monotonic()
+    check(sites.wait_for_traffic(20, LOOPED), "no traffic within 20 s")
+    return time.monotonic() - begin
 
 
 @case
+def comes_back():
+    """A gateway that is killed and started again lets traffic through within 3 s, with certificates 5 s, though it looks for loops first"""
+    for keys, certified in (("manual", False), ("certificate", True)):
+        with Lab("guard") as lab:
+            sites = TwoSites(lab, certified=certified, checked=True)
+            sites.start()
+            check(sites.wait_for_traffic(10, LOOPED), "no traffic")
+            time.sleep(2)
+
+            def act():
+                sites.dc.kill()
+                sites.dc.start(wait=False)
+            took = silence(sites, act)
+            print(f"     {keys}: {took:.2f} s", flush=True)
+            check(took <= RETURN[keys] + ROOM, f"{keys}: no traffic for {took:.2f} s")
+
+
+@case
+def forged():
+    """Probes that are forged, replayed or echoed are counted and told, and nothing is blocked"""
+    with Lab("guard") as lab:
+        sites = SwitchedSites(lab)
+        at_rest(sites)
+        raw = FrameSocket(sites.hosts["dc"], "eth0")
+        stop, heard, echo = threading.Event(), [], threading.Event()
+
+        def listen():
+            while not stop.is_set():
+                got = raw.receive()
+                if got is None:
+                    time.sleep(0.002)
+                elif PROBE_TYPE in (got[0][12:14], got[0][16:18]):
+                    heard.append(got[0])
+                    if echo.is_set():
+                        raw.send(got[0])
+
+        thread = threading.Thread(target=listen, daemon=True)
+        thread.start()
+        pings = [Pinger(sites, vlan, 10) for vlan in (LOOPED, 20)]
+        check(wait_until(lambda: len(heard) >= 20, 10, 0.1), "the hosts see no probes")
+        for frame in list(heard):
+            raw.send(frame)                                          # replayed
+            raw.send(frame[:-20] + bytes([frame[-20] ^ 1]) + frame[-19:])  # forged
+            at = frame.index(PROBE_TYPE) + 2
+            raw.send(frame[:at + 8] + struct.pack("!I", 0xdeadbeef) + frame[at + 12:])  # of another domain
+        echo.set()                                                   # a host that sends back what it gets, once each
+        time.sleep(5)
+        echo.clear()
+        lost = [p.seconds_lost() for p in pings]
+        stop.set()
+        thread.join()
+        raw.close()
+        refused = [sites.guard(site)["probes"]["refused"] for site in ("dc", "cloud")]
+        print(f"     refused: {refused}, lost: {lost}", flush=True)
+        check(refused[0].get("bad_mac", 0) > 0, f"forged probes were not noticed: {refused}")
+        for what in ("blocked", "suspended", "lan_port_blocked"):
+            check(not sites.events(what), f"{what}: {sites.events(what)}")
+        check(sites.closed() == [] and sites.closed(20) == [], f"closed: {why(sites)}")
+        check(lost == [0, 0], f"{lost} s of pings lost")
+
+
+@long_case
 def lan_loop():
     """Two LAN ports of a gateway that are connected outside: the VLAN is blocked on the second one, and the tunnel goes on"""
     with Lab("guard") as lab:
@@ -127,15 +261,21 @@ def lan_loop():
         at_rest(sites)
         switch.ip("link", "set", "gw1", "up")
         sites.broadcast()
-        blocked = wait_until(lambda: {b["vlan"] for b in (sites.guard("dc") or {"lan_blocks": []})["lan_blocks"]} >= {0, 10, 20}, 20, 0.1)
-        check(blocked, f"lan1 is not blocked: {sites.guard('dc')}")
+        blocks = lambda: {b["vlan"] for b in (sites.guard("dc") or {"lan_blocks": []})["lan_blocks"]}
+        check(wait_until(lambda: blocks() >= {0, 10, 20}, 20, 0.1), f"lan1 is not blocked: {sites.guard('dc')}")
         check({b["port"] for b in sites.guard("dc")["lan_blocks"]} == {"lan1"}, "another port than the second one is blocked")
         for vlan in (LOOPED, 20):
             # The switch learned the other site's hosts on lan1: they are found again when the host asks for them anew.
             check(sites.wait_for_traffic(20, vlan), f"no traffic in VLAN {vlan} although only lan1 is blocked")
+        # Whoever empties the packet filter does not open the loop: the next event of a link puts the rules back.
+        gateway.run("nft", "flush", "ruleset")
+        gateway.ip_batch(["link add event0 type dummy", "link set event0 up"])
+        check(wait_until(lambda: "isthmus_guard" in gateway.run("nft", "list", "ruleset").stdout, 10, 0.2), "the rules do not come back")
         rates = Rates(switch, "gw")
         time.sleep(2.5)
         check(rates.stop().peak() < 2_000, f"frames still go round: {rates.peak():.0f} a second")
+        switch.ip("link", "set", "gw1", "down")
+        check(wait_until(lambda: not blocks(), 90, 0.5), f"lan1 stays blocked: {sites.guard('dc')}")
 
 
 if __name__ == "__main__":

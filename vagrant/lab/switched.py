@@ -8,7 +8,7 @@ import threading
 import time
 
 from lab import run, wait_until
-from sites import HERE, HOST_MAC, OTHER, VLANS, TwoSites, address, find_program, interface_of
+from sites import HERE, HOST_MAC, HOST_NUMBER, OTHER, VLANS, TwoSites, address, find_program, interface_of
 from wire import BROADCAST, TEST_TYPE, FrameSocket, ethernet, marker, ping, tag
 
 LOOPED = 10              # the VLAN that the backdoor connects
@@ -20,6 +20,10 @@ ONE_VLAN = """table netdev backdoor {{
     }}
 }}
 """
+
+
+def host_mac(site, vlan):
+    return f"02:00:00:00:{vlan:02x}:0{HOST_NUMBER[site]}"
 
 
 def guarded(site, **guard):
@@ -51,8 +55,8 @@ class SwitchedSites(TwoSites):
             if vlan is not None:  # else whatever comes
                 switch.run("nft", "-f", "-", input=ONE_VLAN.format(device=BACKDOOR[site], vlan=vlan))
         # A switch without VLAN filtering learns one port a MAC address, whatever the VLAN: hosts need one for each.
-        for number, host in enumerate(self.hosts.values(), 1):
-            host.ip_batch([f"link set {interface_of(vlan)} address 02:00:00:00:{vlan:02x}:0{number}" for vlan in VLANS])
+        for site, host in self.hosts.items():
+            host.ip_batch([f"link set {interface_of(vlan)} address {host_mac(site, vlan)}" for vlan in VLANS])
 
     def _lan_cable(self, site, gateway):
         switch = self.switches[site]
@@ -64,11 +68,20 @@ class SwitchedSites(TwoSites):
         for site, switch in self.switches.items():
             switch.ip("link", "set", BACKDOOR[site], "up" if plugged else "down")
 
-    def broadcast(self, vlan=LOOPED, site="dc"):
+    def broadcast(self, vlan=LOOPED, site="dc", source=None):
         """One frame that goes everywhere in its VLAN."""
         host = FrameSocket(self.hosts[site], "eth0", receive=False)
-        host.send(ethernet(BROADCAST, HOST_MAC[site], TEST_TYPE, marker() + bytes(40), tag(vlan) if vlan else b""))
+        host.send(ethernet(BROADCAST, source or HOST_MAC[site], TEST_TYPE, marker() + bytes(40), tag(vlan) if vlan else b""))
         host.close()
+
+    def announce(self, vlan=LOOPED):
+        """Each host says something, so that every switch learns anew where it is."""
+        for site in OTHER:
+            self.broadcast(vlan, site, host_mac(site, vlan))
+
+    def tunnel(self, passes):
+        """The WAN between the gateways, cut or mended."""
+        self.wan.ip("link", "set", "cloud", "up" if passes else "down")
 
     def guard(self, site):
         """Parsed `isthmus guard --json` of a gateway's only bridge; None if it does not answer."""
@@ -98,17 +111,18 @@ class SwitchedSites(TwoSites):
 
 
 class Pinger:
-    """Pings from the data center's host to the cloud's all the while. lost: how many of how many."""
+    """Pings from the data center's host to the cloud's all the while, or from another namespace to another address."""
 
     INTERVAL = 0.02
 
-    def __init__(self, sites, vlan, seconds):
+    def __init__(self, sites, vlan, seconds, source=None, destination=None):
         self.vlan, self.answers, self.count = vlan, 0, int(seconds / self.INTERVAL)
-        self.thread = threading.Thread(target=self._run, args=(sites,), daemon=True)
+        way = source or sites.hosts["dc"], destination or address("cloud", vlan)
+        self.thread = threading.Thread(target=self._run, args=way, daemon=True)
         self.thread.start()
 
-    def _run(self, sites):
-        self.answers, _ = ping(sites.hosts["dc"], address("cloud", self.vlan), self.count, interval=self.INTERVAL, patience=2)
+    def _run(self, source, destination):
+        self.answers, _ = ping(source, destination, self.count, interval=self.INTERVAL, patience=2)
 
     def seconds_lost(self):
         """Waits for the end."""

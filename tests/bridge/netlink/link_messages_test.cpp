@@ -239,3 +239,17 @@ TEST_CASE("several messages in a datagram are read one after the other, padding 
     CHECK_FALSE(reader.next());
     CHECK_FALSE(reader.truncated());
 }
+
+TEST_CASE("how often a link came or went") {
+    MessageBuilder b(RTM_NEWLINK, 0);
+    b.header(info(5, IFF_UP)).text(IFLA_IFNAME, "lan0").u32(IFLA_CARRIER_CHANGES, 7);
+    const auto bytes = std::move(b).take().bytes;
+    MessageReader reader(bytes);
+    CHECK(parse_carrier_changes(reader.next().value()) == 7U);
+    for (std::size_t size = 0; size < bytes.size(); ++size) {
+        const std::vector<std::uint8_t> part(bytes.begin(),
+                                             bytes.begin() + static_cast<std::ptrdiff_t>(size));
+        MessageReader cut(part);
+        if (const auto message = cut.next()) CHECK_FALSE(parse_carrier_changes(*message));
+    }
+}
