@@ -84,8 +84,11 @@ Result<void, std::string> OutboundWorker::build_pipelines(Overhead room, stp_gua
 }
 
 void OutboundWorker::run() {
-    while (!thread_.stopping())
-        if (const auto now = turn(true)) lend_if_quiet(*now);
+    while (!thread_.stopping()) {
+        const auto now = turn(true);
+        // The call to stop may have been heard in this turn: a helper would wait for it in vain.
+        if (now && !thread_.stopping()) lend_if_quiet(*now);
+    }
     take_injected(boot_now());  // the last words to our peers
     slot_ = PacketBuffer();
     block_ = PacketBuffer();

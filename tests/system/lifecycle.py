@@ -7,13 +7,14 @@ import shutil
 import signal
 import socket
 import tempfile
+import time
 
 from harness import case, check, contains, equal, main
 from lab import Lab, find_program, inside, run, wait_until
 from one_site import LOCAL, OneSite, base_config, clear_config, toml
 from proofs import answers
-from sites import TwoSites
-from wire import Capture, datagrams, esp_numbers
+from sites import TwoSites, address
+from wire import Capture, datagrams, esp_numbers, udp_stream
 
 
 def refused(site, *prefix, code=1, seconds=5):
@@ -183,6 +184,21 @@ def stop_removes_what_was_made():
             equal(site.gateway.process.wait(2), 0, "exit status within 2 s")
             equal(site.gateway.differences(before), [], "changes")
             check(not site.gateway.socket.exists(), "the control socket is left")
+
+
+@case
+def stop_after_busy_moments():
+    """A gateway that was busy just before it is told to stop stops as any other."""
+    with Lab("life") as lab:
+        sites = TwoSites(lab)
+        for _ in range(5):
+            sites.start()
+            check(sites.wait_for_traffic(30), "no traffic")
+            for here, there in (("dc", "cloud"), ("cloud", "dc")):
+                udp_stream(sites.hosts[here], sites.hosts[there], address(there), 40e6, seconds=0.2)
+            time.sleep(0.2)  # quiet, but nothing has happened since
+            for gateway in sites.gateways.values():
+                check(gateway.process.stop(20) is not None, f"{gateway.ns.role} did not stop within 20 s")
 
 
 @case
