@@ -20,6 +20,7 @@ constexpr std::chrono::milliseconds kLookAgain{200};
 /// Far less than HostTable::kAgeing.
 constexpr std::chrono::seconds kAskForHosts{60};
 constexpr std::chrono::seconds kAskAfterLoss{2};
+constexpr std::chrono::milliseconds kBreath{250};
 constexpr std::size_t kKeySize = 32;
 
 std::uint64_t number_of(const std::string& label) {
@@ -49,6 +50,7 @@ GuardControl::GuardControl(ControlServices& services, StormControl& storms)
         "guard", "loops, storms, blocks and why; with what = clear, hold, observe or enforce: orders",
         [this](const json& request) { return on_request(request); });
     look_again_ = std::make_unique<Deadline>(services_.io, [this](TimePoint) { look(); });
+    hosts_again_ = std::make_unique<Deadline>(services_.io, [this](TimePoint) { wait_for_hosts(); });
 }
 
 /// What LAN ports give to a tunnel was seen at those ports already, but for gateways' frames: no filter of a few lines knows them all.
@@ -193,12 +195,16 @@ void GuardControl::open_monitor() {
 void GuardControl::wait_for_hosts() {
     hosts_.async_wait(asio::posix::stream_descriptor::wait_read, [this](ErrorCode error) {
         if (error) return;
-        read_hosts();
-        wait_for_hosts();
+        // In a loop hosts move as fast as frames go round: to follow each move would leave no time for the probes.
+        if (read_hosts())
+            hosts_again_->arm(boot_now() + kBreath);
+        else
+            wait_for_hosts();
     });
 }
 
-void GuardControl::read_hosts() {
+/// True: there are more than can be followed.
+bool GuardControl::read_hosts() {
     const bridge::FdbChanges changes = monitor_->drain();
     const TimePoint now = boot_now();
     std::map<IfIndex, std::vector<bridge::netlink::FdbMessage>> by_bridge;
@@ -210,6 +216,7 @@ void GuardControl::read_hosts() {
     }
     // What was lost is asked for, but not while it goes on.
     if (changes.lost) ask_again_ = std::min(ask_again_, now + kAskAfterLoss);
+    return changes.lost || changes.more;
 }
 
 void GuardControl::ask_for_hosts(TimePoint now) {

@@ -37,7 +37,7 @@ class GuardControl final : public ControlPlane {
                                       const std::string& bridge) const;
     void open_monitor();
     void wait_for_hosts();
-    void read_hosts();
+    [[nodiscard]] bool read_hosts();
     void ask_for_hosts(TimePoint now);
     [[nodiscard]] Result<nlohmann::json, std::string> on_request(const nlohmann::json& request);
 
@@ -53,6 +53,7 @@ class GuardControl final : public ControlPlane {
     std::uint32_t own_domain_ = 0;                                ///< likewise
     std::map<std::string, std::unique_ptr<BridgeGuard>> guards_;  ///< by bridge
     std::unique_ptr<Deadline> look_again_;
+    std::unique_ptr<Deadline> hosts_again_;
     std::optional<bridge::FdbMonitor> monitor_;
     asio::posix::stream_descriptor hosts_;
     TimePoint ask_again_{};     ///< for all hosts: bridges do not say when they hear one again

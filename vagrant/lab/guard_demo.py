@@ -81,7 +81,7 @@ def _up(lab, arguments, screen, configs=None):
     sites = SwitchedSites(lab, configs=configs, build=arguments.build)
     sites.start()
     for vlan in (LOOPED, 20):
-        if not sites.wait_for_traffic(10, vlan):
+        if not sites.wait_for_traffic(30, vlan):
             raise LabError(f"no traffic in VLAN {vlan}; log of dc-gw:\n{sites.dc.process.output()}")
     wait_until(lambda: not sites.closed(), 10, 0.2)
     screen.line("  two sites are up; VLAN 10 and VLAN 20 cross")

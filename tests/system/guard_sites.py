@@ -1,0 +1,78 @@
+"""Three sites and a backdoor between two of them: the third one's hosts lose nothing."""
+import os
+import time
+
+from harness import case, check, main
+from lab import Lab, wait_until
+from meshed import MeshedSites, address
+from switched import LOOPED, Pinger, Rates
+
+LONG = bool(os.environ.get("ISTHMUS_LONG"))
+VERDICT = 3.0            # seconds
+FEW = 5 * Pinger.INTERVAL  # three gateways, three switches and six pingers on a busy machine
+ROOM = 2.0               # the machine may be busy with other things
+WAN_MOST = 1450          # as in guard.py
+
+
+def long_case(function):
+    return case(function) if LONG else function
+
+
+@case
+def ring():
+    """A ring of three sites is closed at one place; with a backdoor between two of them at one more, and nobody loses anything"""
+    with Lab("guard") as lab:
+        sites = MeshedSites(lab, "transit")
+        sites.start()
+        check(wait_until(lambda: len(sites.closed()) == 1, 30, 0.2), f"the ring is closed at {sites.closed()}")
+        rates = Rates(sites.wan, "to-a")
+        sites.broadcast("a")
+        time.sleep(1)
+        lost = backdoor(sites)
+        peak = rates.stop().peak()
+        check(peak <= WAN_MOST, f"{peak:.0f} packets a second on the WAN")
+        check(max(lost) <= FEW, f"lost: {lost} s")
+
+
+@long_case
+def mesh():
+    """In a mesh with split horizon a backdoor between two sites is found within 3 s, other VLANs lose nothing, and the third site hears both again"""
+    with Lab("guard") as lab:
+        sites = MeshedSites(lab, "split_horizon")
+        sites.start()
+        check(sites.closed() == [], f"closed at rest: {sites.closed()}")
+        backdoor(sites)
+        for site in ("a", "b"):
+            check(wait_until(lambda: hears(sites, LOOPED, site), 60), f"c does not hear {site} again: {sites.closed()}")
+
+
+def hears(sites, vlan, site):
+    return Pinger(sites, vlan, 0.05, sites.hosts["c"], address(site, vlan)).seconds_lost() == 0
+
+
+def backdoor(sites):
+    """Seconds of pings of VLAN 10 lost: by the third site towards the two, and between the two."""
+    hosts = sites.hosts
+    for vlan in (LOOPED, 20):
+        for site in ("a", "b"):
+            check(wait_until(lambda: hears(sites, vlan, site), 15), f"c does not hear {site} in VLAN {vlan}: {sites.closed(vlan)}")
+
+    def pingers(vlan):
+        return [Pinger(sites, vlan, 8, hosts["c"], address(site, vlan)) for site in ("a", "b")] + [
+            Pinger(sites, vlan, 8, hosts["a"], address("b", vlan))]
+    looped, other = pingers(LOOPED), pingers(20)
+    time.sleep(1.5)
+    before = set(sites.closed())
+    begin = time.monotonic()
+    sites.backdoor(True)
+    sites.broadcast("a")
+    verdict = time.monotonic() - begin if wait_until(lambda: set(sites.closed()) != before, VERDICT + ROOM, 0.05) else None
+    lost, others_lost = [p.seconds_lost() for p in looped], [p.seconds_lost() for p in other]
+    print(f"     verdict after {verdict or -1:.2f} s, closed at {sites.closed()}; seconds lost {lost}, in VLAN 20 {others_lost}", flush=True)
+    check(verdict is not None and verdict <= VERDICT, f"no verdict within {VERDICT} s: {sites.closed()}")
+    check(max(others_lost) <= FEW, f"{others_lost} s lost in VLAN 20")
+    return lost
+
+
+if __name__ == "__main__":
+    main()
