@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Runs in the guest: every variant against this kernel, a few lanes at once, one PASS, FAIL or SKIP line each.
+"""Runs in the guest: every variant against this kernel, a few lanes at once, one PASS, FAIL or SKIP line each; with manual
+keys, and with IKEv2 (ike.py).
 
     driver.py [--programs DIR] [--reference] [--lanes N] [--out DIR] [PATTERN...]
 
@@ -16,9 +17,11 @@ import threading
 import time
 import traceback
 
+import ike
 import lab
 import netns
 import traffic
+from checks import cross, explain, results, say, settle
 from variants import KERNEL_LIMITS, variants
 
 # Everything that any variant needs, loaded once: the kernel's own search for each algorithm runs modprobe several times a variant,
@@ -26,48 +29,6 @@ from variants import KERNEL_LIMITS, variants
 MODULES = """tun 8021q bridge veth l2tp_core l2tp_netlink l2tp_eth l2tp_ip l2tp_ip6 esp4 esp6 xfrm4_tunnel xfrm6_tunnel tunnel4 tunnel6
     xfrm_user xfrm_algo af_packet gcm ghash-generic ctr cbc seqiv echainiv authenc authencesn chacha20poly1305 chacha_generic
     poly1305_generic drbg jitterentropy_rng cryptomgr crypto_null sha512_generic sha256_generic aes_generic hmac""".split()
-printing = threading.Lock()
-results = []
-
-
-def say(word, name, rest=""):
-    with printing:
-        results.append((word, name))
-        print(f"{word} {name}{': ' + rest if rest else ''}", flush=True)
-
-
-def settle(lane, plan, side):
-    """Until hosts answer each other; a daemon that ended says why at once."""
-    end = time.monotonic() + 60
-    while True:
-        if side.what == "isthmusd" and not side.alive():
-            raise traffic.Lost(f"isthmusd ended with {side.process.returncode} at start")
-        try:
-            if side.ready():
-                for prefix, *_ in plan.subnets:
-                    traffic.ping(lane.ns["ha"], f"{prefix}.2", timeout=2)
-                return
-            raise traffic.Lost("sessions are not up")
-        except traffic.Lost:
-            if time.monotonic() > end:
-                raise
-        time.sleep(0.2)
-
-
-def cross(lane, variant, plan):
-    largest = min(1514, variant.frame_mtu() - 4)
-    for prefix, *_ in plan.subnets:
-        traffic.ping(lane.ns["ha"], f"{prefix}.2", 56)
-        traffic.ping(lane.ns["hb"], f"{prefix}.1", 1472)
-    n = traffic.exchange(lane.hosts["a"], lane.hosts["b"], bytes.fromhex(lab.HOST_MAC["a"].replace(":", "")),
-                         bytes.fromhex(lab.HOST_MAC["b"].replace(":", "")), plan.streams, largest, hash_of(variant))
-    if plan.subnets:
-        traffic.tcp(lane.ns["ha"], lane.ns["hb"], f"{plan.subnets[0][0]}.2", 96 << 10, hash_of(variant))
-    return n
-
-
-def hash_of(variant):
-    return sum(variant.name.encode())
 
 
 def run_variant(lane, variant, options):
@@ -116,19 +77,6 @@ def run_variant(lane, variant, options):
         say("PASS", variant.name, f"{frames} frames, {time.monotonic() - start:.1f} s")
 
 
-def explain(a, b):
-    out = []
-    for side in (a, b):
-        try:
-            out += side.problems()
-        except Exception as error:
-            out.append(f"{side.what} does not answer ({str(error)[:120]})")
-    if a.what == "isthmusd" and os.path.exists(f"{a.folder}/isthmusd.log"):
-        with open(f"{a.folder}/isthmusd.log", errors="replace") as f:
-            out.append("log ends: " + " | ".join(f.read().splitlines()[-4:]))
-    return " [" + "; ".join(out) + "]" if out else ""
-
-
 def keep(wan, variant, plan, options, problem, folder):
     """What a failure needs; and the captures that are decoded on the host afterwards."""
     safe = variant.name.replace("/", "_")
@@ -145,13 +93,14 @@ def keep(wan, variant, plan, options, problem, folder):
 
 
 def worker(number, work, options):
+    """Work: functions of a lane."""
     lane = lab.Lane(number, options.work)
     # one lane, one CPU: a task that moves between CPUs can overtake its own packets in the stack's per-CPU queues
     os.sched_setaffinity(0, {number % os.cpu_count()})
     try:
         lane.up()
         while True:
-            run_variant(lane, work.get_nowait(), options)
+            work.get_nowait()(lane)
     except queue.Empty:
         lane.down()
     except Exception:
@@ -188,12 +137,14 @@ def main():
     with open("/proc/sys/kernel/modprobe", "w") as f:
         f.write("\n")
     work = queue.Queue()
+    for case in [] if options.reference else ike.cases(options):
+        work.put(case)
     for variant in variants():
         if options.reference and variant.shape == "seq-send":
             continue    # two kernels cannot both be the one that sends none
         if not options.patterns or any(fnmatch.fnmatch(variant.name, p) for p in options.patterns):
-            work.put(variant)
-    print(f"# kernel {os.uname().release}, {work.qsize()} variants, {options.lanes} lanes", flush=True)
+            work.put(lambda lane, variant=variant: run_variant(lane, variant, options))
+    print(f"# kernel {os.uname().release}, {work.qsize()} cases, {options.lanes} lanes", flush=True)
     lanes = [threading.Thread(target=worker, args=(n, work, options)) for n in range(options.lanes)]
     for lane in lanes:
         lane.start()

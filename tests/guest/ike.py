@@ -1,11 +1,8 @@
-#!/usr/bin/env python3
-"""Runs in the guest: isthmusd and strongSwan agree on keys, and data crosses between our ESP and the kernel's.
+"""isthmusd and strongSwan agree on keys; data crosses between isthmusd's ESP and this kernel's, whose L2TPv3 is inside.
 
-    ike.py [--programs DIR] [PATTERN...]
-
-Site B is strongSwan, the kernel's ESP and its L2TPv3 pseudowire. One PASS, FAIL or SKIP line for each case.
+Site A is isthmusd. Site B is charon, the kernel's ESP and its pseudowire. Keys change four times under a flood of pings.
+With libreswan in place of strongSwan only when asked for: its cases need a folder that it was unpacked into.
 """
-import argparse
 import fnmatch
 import json
 import os
@@ -13,49 +10,120 @@ import pathlib
 import re
 import socket
 import subprocess
-import sys
 import threading
 import time
 
-HERE = pathlib.Path(__file__).resolve().parent
-
-import driver
 import lab
 import netns
+import pluto
 import traffic
-from netns import ip
+from checks import cross, explain, say, settle
 from variants import Variant
 
 PSK = "a secret of the guest's own: 0f1e2d3c"
 IDS = {"a": "a-gw.example.org", "b": "b-gw.example.org"}
 CHARON, SWANCTL = "/usr/sbin/charon-systemd", "/usr/sbin/swanctl"
-PLUGINS = "random nonce aes sha1 sha2 hmac kdf gcm pem pkcs1 pkcs8 x509 pubkey openssl kernel-netlink socket-default vici"
+PLUGINS = ("random nonce aes sha1 sha2 hmac kdf gcm chapoly curve25519 pem pkcs1 pkcs8 x509 pubkey openssl kernel-netlink "
+           "socket-default vici")
+PATIENCE = 60  # seconds: emulated machines are slow
 
 # What isthmusd's name for a suite is to strongSwan.
-ESP = {"aes-256-gcm": "aes256gcm16-x25519-esn", "aes-128-gcm": "aes128gcm16-x25519",
-       "aes-256-cbc-sha256": "aes256-sha256-x25519", "chacha20-poly1305": "chacha20poly1305-x25519"}
+ESP = {"aes-256-gcm": "aes256gcm16", "aes-128-gcm": "aes128gcm16", "aes-256-cbc-sha256": "aes256-sha256",
+       "chacha20-poly1305": "chacha20poly1305"}
 
+# What it is, and who begins.
 CASES = {
-    "UDP 1701, protocol 50, we begin": (Variant(suite="aes-256-gcm", carry="raw", mode="transport", sequence="esn"), "a"),
-    "UDP 1701, protocol 50, strongSwan begins": (Variant(suite="aes-256-gcm", carry="raw", mode="transport", sequence="esn"), "b"),
-    "UDP 1701, UDP 4500, we begin": (Variant(suite="aes-128-gcm", carry="udp4500", mode="transport", sequence="32bit"), "a"),
-    "UDP 1701, UDP 4500, strongSwan begins": (Variant(suite="chacha20-poly1305", carry="udp4500", mode="transport", sequence="32bit"), "b"),
-    "protocol 115, protocol 50, we begin": (Variant(encap="ip", suite="aes-256-cbc-sha256", carry="raw", mode="transport", sequence="32bit"), "a"),
-    "protocol 115, UDP 4500, strongSwan begins": (Variant(encap="ip", suite="aes-256-gcm", carry="udp4500", mode="transport", sequence="esn"), "b"),
+    "IKE/l2tp-udp/raw-transport-esn/aes-256-gcm/we-begin":
+        (Variant(suite="aes-256-gcm", carry="raw", mode="transport", sequence="esn"), "a"),
+    "IKE/l2tp-udp/raw-transport-esn/aes-256-gcm/strongswan-begins":
+        (Variant(suite="aes-256-gcm", carry="raw", mode="transport", sequence="esn"), "b"),
+    "IKE/l2tp-udp/udp4500-transport-32bit/aes-128-gcm/we-begin":
+        (Variant(suite="aes-128-gcm", carry="udp4500", mode="transport", sequence="32bit"), "a"),
+    "IKE/l2tp-udp/udp4500-transport-32bit/chacha20-poly1305/strongswan-begins":
+        (Variant(suite="chacha20-poly1305", carry="udp4500", mode="transport", sequence="32bit"), "b"),
+    "IKE/l2tp-ip/raw-transport-32bit/aes-256-cbc-sha256/we-begin":
+        (Variant(encap="ip", suite="aes-256-cbc-sha256", carry="raw", mode="transport", sequence="32bit"), "a"),
+    "IKE/l2tp-ip/udp4500-transport-esn/aes-256-gcm/strongswan-begins":
+        (Variant(encap="ip", suite="aes-256-gcm", carry="udp4500", mode="transport", sequence="esn"), "b"),
+    "IKE/l2tp-udp/raw-tunnel-esn/aes-256-gcm/we-begin":
+        (Variant(suite="aes-256-gcm", carry="raw", mode="tunnel", sequence="esn"), "a"),
 }
+
+LIBRESWAN = {
+    "IKE/libreswan/l2tp-udp/raw-transport-esn/aes-256-gcm/we-begin":
+        (Variant(suite="aes-256-gcm", carry="raw", mode="transport", sequence="esn"), "a"),
+    "IKE/libreswan/l2tp-udp/raw-transport-32bit/chacha20-poly1305/libreswan-begins":
+        (Variant(suite="chacha20-poly1305", carry="raw", mode="transport", sequence="32bit"), "b"),
+    "IKE/libreswan/l2tp-ip/udp4500-transport-32bit/aes-128-gcm/we-begin":
+        (Variant(encap="ip", suite="aes-128-gcm", carry="udp4500", mode="transport", sequence="32bit"), "a"),
+    "IKE/libreswan/l2tp-udp/raw-tunnel-32bit/aes-256-cbc-sha256/libreswan-begins":
+        (Variant(suite="aes-256-cbc-sha256", carry="raw", mode="tunnel", sequence="32bit"), "b"),
+}
+
+
+def wait_until(condition, what):
+    end = time.monotonic() + PATIENCE
+    while not (value := condition()):
+        if time.monotonic() > end:
+            raise traffic.Lost(f"not within {PATIENCE} s: {what}")
+        time.sleep(0.1)
+    return value
 
 
 class CharonSide(lab.KernelSide):
     """The kernel's pseudowire and ESP, with keys by strongSwan."""
 
-    def __init__(self, lane, variant, plan, begins, folder):
+    def __init__(self, lane, variant, plan, folder):
         super().__init__(lane, "b", variant, plan)
-        self.begins, self.folder, self.process = begins, pathlib.Path(folder), None
+        self.folder, self.process = pathlib.Path(folder), None
+        self.logs = [self.folder / "charon.log", self.folder / "out"]
 
     def _protect(self):
+        """In place of manual keys."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        selector = "dynamic[udp/1701]" if self.variant.encap == "udp" else "dynamic[115]"
-        (self.folder / "strongswan.conf").write_text(f"""charon-systemd {{
+        (self.folder / "vici").unlink(missing_ok=True)
+        (self.folder / "strongswan.conf").write_text(self._daemon())
+        (self.folder / "swanctl.conf").write_text(self._connection())
+        with open(self.folder / "out", "w") as out:
+            self.process = subprocess.Popen(["ip", "netns", "exec", self.ns, CHARON], stdout=out, stderr=out, env=self._environment())
+        wait_until(lambda: (self.folder / "vici").exists() or self.process.poll() is not None, "charon's start")
+        self.swanctl("--load-all", "--file", f"{self.folder}/swanctl.conf")
+
+    def swanctl(self, verb, *options):
+        done = subprocess.run(["ip", "netns", "exec", self.ns, SWANCTL, verb, "--uri", f"unix://{self.folder}/vici", *options],
+                              env=self._environment(), capture_output=True, text=True, timeout=120)
+        if done.returncode:
+            raise netns.CommandFailed(f"swanctl {verb}: {(done.stdout + done.stderr)[-500:]}")
+        return done.stdout
+
+    def initiate(self):
+        self.swanctl("--initiate", "--child", "l2tp", "--timeout", str(PATIENCE))
+
+    def rekey_child(self):
+        self.swanctl("--rekey", "--child", "l2tp")
+
+    def rekey_ike(self):
+        self.swanctl("--rekey", "--ike", "l2")
+
+    def pairs(self):
+        """(in, out) of each child that is installed."""
+        return re.findall(r"INSTALLED.*?\n(?:.*\n)*?\s+in\s+([0-9a-f]+),.*\n\s+out\s+([0-9a-f]+),", self.swanctl("--list-sas"))
+
+    def down(self):
+        if self.process:
+            self.process.terminate()
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        super().down()
+
+    def _environment(self):
+        return os.environ | {"STRONGSWAN_CONF": f"{self.folder}/strongswan.conf", "SWANCTL_DIR": str(self.folder)}
+
+    def _daemon(self):
+        return f"""charon-systemd {{
   load_modular = no
   load = {PLUGINS}
   install_routes = no
@@ -69,13 +137,18 @@ class CharonSide(lab.KernelSide):
     default = 1
     flush_line = yes }} }}
 }}
-""")
-        (self.folder / "swanctl.conf").write_text(f"""connections {{ l2 {{
+"""
+
+    def _connection(self):
+        v, (ours, theirs) = self.variant, (lab.ADDRESS["v4"][site] for site in "ba")
+        what = "[udp/1701]" if v.encap == "udp" else "[115]"
+        selectors = ["dynamic"] * 2 if v.mode == "transport" else [f"{ours}/32", f"{theirs}/32"]
+        return f"""connections {{ l2 {{
   version = 2
-  local_addrs = {lab.ADDRESS["v4"]["b"]}
-  remote_addrs = {lab.ADDRESS["v4"]["a"]}
+  local_addrs = {ours}
+  remote_addrs = {theirs}
   proposals = aes256gcm16-prfsha256-x25519
-  encap = {"yes" if self.variant.carry == "udp4500" else "no"}
+  encap = {"yes" if v.carry == "udp4500" else "no"}
   mobike = no
   rekey_time = 0
   local {{ auth = psk
@@ -83,40 +156,17 @@ class CharonSide(lab.KernelSide):
   remote {{ auth = psk
     id = {IDS["a"]} }}
   children {{ l2tp {{
-    mode = transport
-    local_ts = {selector}
-    remote_ts = {selector}
-    esp_proposals = {ESP[self.variant.suite]}
+    mode = {v.mode}
+    local_ts = {selectors[0]}{what}
+    remote_ts = {selectors[1]}{what}
+    esp_proposals = {ESP[v.suite]}-x25519{"-esn" if v.sequence == "esn" else ""}
     rekey_time = 0 }} }}
 }} }}
 secrets {{ ike-1 {{
   id-a = {IDS["a"]}
   id-b = {IDS["b"]}
   secret = "{PSK}" }} }}
-""")
-        with open(self.folder / "out", "w") as out:
-            self.process = subprocess.Popen(["ip", "netns", "exec", self.ns, CHARON], stdout=out, stderr=out,
-                                            env=os.environ | {"STRONGSWAN_CONF": f"{self.folder}/strongswan.conf"})
-        end = time.monotonic() + 60
-        while not (self.folder / "vici").exists():
-            if self.process.poll() is not None or time.monotonic() > end:
-                raise netns.CommandFailed("charon did not start: " + (self.folder / "out").read_text()[-400:])
-            time.sleep(0.1)
-        self.swanctl("--load-all", "--file", f"{self.folder}/swanctl.conf")
-
-    def swanctl(self, verb, *options):
-        done = subprocess.run(["ip", "netns", "exec", self.ns, SWANCTL, verb, "--uri", f"unix://{self.folder}/vici", *options],
-                              env=os.environ | {"STRONGSWAN_CONF": f"{self.folder}/strongswan.conf",
-                                                "SWANCTL_DIR": str(self.folder)}, capture_output=True, text=True, timeout=60)
-        if done.returncode:
-            raise netns.CommandFailed(f"swanctl {verb}: {(done.stdout + done.stderr)[-500:]}")
-        return done.stdout
-
-    def down(self):
-        if self.process:
-            self.process.terminate()
-            self.process.wait(20)
-        super().down()
+"""
 
 
 class IkeSide(lab.IsthmusSide):
@@ -126,11 +176,8 @@ class IkeSide(lab.IsthmusSide):
         self.begins = begins
         super().__init__(lane, "a", variant, plan, programs, folder)
 
-    def up(self):
-        ip(self.ns, "link add br0 type bridge vlan_filtering 1 vlan_default_pvid 0 mcast_snooping 0", "link set lan0 master br0",
-           "link set br0 up")
-        netns.bridge_vlans(self.ns, *[f"vlan add dev lan0 {what}" for what in self.plan.lan[self.site]])
-        self.start()
+    def _init_state(self):
+        """None: these keys die with the process."""
 
     def _esp(self):
         with open(os.open(f"{self.folder}/psk", os.O_WRONLY | os.O_CREAT, 0o600), "w") as f:
@@ -142,6 +189,7 @@ psk_file = "{self.folder}/psk"
 local_identity = "{IDS["a"]}"
 remote_identity = "{IDS["b"]}"
 role = "{'initiator' if self.begins == "a" else 'responder'}"
+mode = "{self.variant.mode}"
 encapsulation = "{'always' if self.variant.carry == 'udp4500' else 'auto'}"
 esp_suites = ["{self.variant.suite}"]
 groups = ["x25519"]
@@ -149,100 +197,144 @@ groups = ["x25519"]
 
     def ask(self, request):
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as s:
-            s.settimeout(10)
+            s.settimeout(PATIENCE)
             s.connect(f"{self.folder}/isthmus.sock")
             s.sendall(json.dumps(request).encode() + b"\n")
             answer = b""
             while not answer.endswith(b"\n"):
-                answer += s.recv(65536)
-        return json.loads(answer)
+                more = s.recv(65536)
+                if not more:
+                    raise OSError("isthmusd closed its control socket")
+                answer += more
+        answer = json.loads(answer)
+        if "result" not in answer:
+            raise netns.CommandFailed(f"isthmusd refused {request}: {answer}")
+        return answer["result"]
 
-    def problems(self):
-        # The MTU budget is with what was agreed on, and the kernel counts what came before its SAs were there.
-        now = self._drops()
-        return [f"{name} {now[name] - self.before.get(name, 0)}" for name in now if now[name] != self.before.get(name, 0)]
+    def answers(self):
+        try:
+            return self.ask({"request": "status"})
+        except OSError:
+            return False
+
+    def rekey_child(self):
+        self.ask({"request": "ike-rekey", "peer": "wan", "child": "wan"})
+
+    def rekey_ike(self):
+        self.ask({"request": "ike-rekey", "peer": "wan"})
+
+    def keys(self):
+        """The IKE SA's first SPI, and the ESP pair's SPIs as the peer would say it; None while there is not one of each."""
+        sas = self.ask({"request": "ike"})["peers"][0]["ike_sas"]
+        if len(sas) != 1 or len(sas[0]["children"]) != 1:
+            return None
+        pair = sas[0]["children"][0]
+        return sas[0]["spi_initiator"], (pair["spi_out"][2:], pair["spi_in"][2:])
 
 
-def flood_while(lane, act):
-    """Lost pings, of those sent every 20 ms while act() happens."""
-    ping = subprocess.Popen(["ip", "netns", "exec", lane.ns["ha"], "ping", "-q", "-i", "0.02", "-w", "20", "10.10.0.2"],
-                            stdout=subprocess.PIPE, text=True)
-    time.sleep(2)
-    act()
-    out = ping.communicate(timeout=60)[0]
-    sent, received = map(int, re.search(r"(\d+) packets transmitted, (\d+) received", out).groups())
-    return sent, sent - received
+class Flood:
+    """Echo requests from a host every 20 ms as long as it lives; stragglers are waited for."""
+
+    def __init__(self, ns, address):
+        self.address, self.sent, self.answered = address, 0, set()
+        self.socket = netns.make_socket(ns, socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+        self.socket.settimeout(0.02)
+        self.stop, self.thread = threading.Event(), threading.Thread(target=self._run)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop.set()
+        self.thread.join()
+        self.socket.close()
+
+    def lost(self):
+        return self.sent - len(self.answered)
+
+    def _run(self):
+        while not self.stop.is_set():
+            self.socket.sendto(traffic.echo_request(0x1CE, self.sent, b"keys change"), (self.address, 0))
+            self.sent += 1
+            again = time.monotonic() + 0.02
+            while time.monotonic() < again:
+                self._receive()
+        end = time.monotonic() + traffic.TIMEOUT
+        while self.lost() and time.monotonic() < end:
+            self._receive()
+
+    def _receive(self):
+        try:
+            data = self.socket.recv(65536)
+        except TimeoutError:
+            return
+        icmp = data[(data[0] & 15) * 4:]
+        if icmp[0] == 0 and icmp[4:6] == b"\x01\xce":
+            self.answered.add(int.from_bytes(icmp[6:8], "big"))
+
+
+def change_keys(a, b):
+    """Child and IKE SA, from either side; each time until both have the same, and nothing of the old."""
+    for name, act, changed in (("our child", a.rekey_child, 1), ("its child", b.rekey_child, 1), ("our IKE SA", a.rekey_ike, 0),
+                               ("its IKE SA", b.rekey_ike, 0)):
+        before = wait_until(a.keys, "one IKE SA with one child")
+        act()
+        wait_until(lambda: (now := a.keys()) and now[changed] != before[changed] and b.pairs() == [now[1]],
+                   f"new keys for {name}: {before}, {a.keys()}, {b.pairs()}")
+        time.sleep(0.5)
 
 
 def run_case(lane, name, variant, begins, options):
     plan = lab.plan_of(variant)
-    folder = f"{options.work}/ike"
+    folder = f"{options.work}/ike{lane.number}"
     a = IkeSide(lane, variant, plan, options.programs, folder, begins)
-    b = CharonSide(lane, variant, plan, begins, f"{folder}/charon")
-    start = time.monotonic()
-    problem, frames, rekeyed = None, 0, ""
+    if name in LIBRESWAN:
+        b = pluto.PlutoSide(lane, variant, plan, f"{folder}/pluto", PSK, IDS, wait_until)
+    else:
+        b = CharonSide(lane, variant, plan, f"{folder}/charon")
+    start, problem, told = time.monotonic(), None, ""
     try:
         lane.plug(plan)
         b.up()
         a.up()
+        wait_until(lambda: a.answers() or not a.alive(), "isthmusd's start")
         if begins == "b":
-            time.sleep(1)
-            b.swanctl("--initiate", "--child", "l2tp", "--timeout", "30")
-        driver.settle(lane, plan, a)
+            b.initiate()
+        settle(lane, plan, a)
         a.settled()
         b.settled()
-        frames = driver.cross(lane, variant, plan)
-
-        def rekey():
-            for each in (lambda: a.ask({"request": "ike-rekey", "peer": "wan", "child": "wan"}),
-                         lambda: b.swanctl("--rekey", "--child", "l2tp"), lambda: a.ask({"request": "ike-rekey", "peer": "wan"}),
-                         lambda: b.swanctl("--rekey", "--ike", "l2")):
-                each()
-                time.sleep(2.5)
-
-        sent, lost = flood_while(lane, rekey)
-        rekeyed = f", {sent} pings over four rekeyings"
-        problem = f"{lost} of {sent} pings lost over rekeyings" if lost else None
-        problem = problem or "; ".join(b.problems() + a.problems()) or None
+        frames = cross(lane, variant, plan)
+        with Flood(lane.ns["ha"], f"{plan.subnets[0][0]}.2") as flood:
+            change_keys(a, b)
+        told = f"{frames} frames, {flood.sent} pings over four changes of keys"
+        problem = f"{flood.lost()} of {flood.sent} pings were lost over four changes of keys" if flood.lost() else None
+        problem = "; ".join(filter(None, [problem, *b.problems(), *a.problems()])) or None
     except (traffic.Lost, netns.CommandFailed, OSError, subprocess.SubprocessError) as error:
-        problem = str(error) + driver.explain(a, b)
+        problem = str(error) + explain(a, b)
     stopped = a.down()
     b.down()
     lane.unplug(plan)
     problem = problem or stopped
     if problem:
-        os.makedirs(f"{options.out}/ike", exist_ok=True)
-        for path in (f"{folder}/isthmusd.log", f"{folder}/charon/charon.log"):
-            if os.path.exists(path):
-                target = f"{options.out}/ike/{re.sub('[^a-z0-9]+', '-', name)}-{os.path.basename(path)}"
-                pathlib.Path(target).write_bytes(pathlib.Path(path).read_bytes())
-    driver.say("FAIL" if problem else "PASS", f"IKE: {name}", problem or f"{frames} frames{rekeyed}, {time.monotonic() - start:.0f} s")
+        keep(name, options, [pathlib.Path(folder) / "isthmusd.log", *b.logs])
+    say("FAIL" if problem else "PASS", name, problem or f"{told}, {time.monotonic() - start:.1f} s")
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--programs", default="build/dev/appliance")
-    parser.add_argument("--out", default=os.environ.get("VM_OUT", "/tmp/guest-out"))
-    parser.add_argument("patterns", nargs="*")
-    options = parser.parse_args()
-    options.programs = os.path.abspath(options.programs)
-    options.work = "/tmp/isthmus-guest"
-    if not os.path.exists(CHARON):
-        driver.say("SKIP", "IKE", "strongSwan is not installed")
-        return 0
-    subprocess.run(["modprobe", "-a", *driver.MODULES, "udp_tunnel", "xfrm_interface"], stderr=subprocess.DEVNULL)
-    with open("/proc/sys/kernel/modprobe", "w") as f:
-        f.write("\n")
-    # One CPU: a task that moves between CPUs can overtake its own packets in the stack's per-CPU queues.
-    os.sched_setaffinity(0, {0})
-    lane = lab.Lane(0, options.work)
-    lane.up()
-    for name, (variant, begins) in CASES.items():
-        if not options.patterns or any(fnmatch.fnmatch(name, p) for p in options.patterns):
-            run_case(lane, name, variant, begins, options)
-    lane.down()
-    return any(word == "FAIL" for word, _ in driver.results)
+def keep(name, options, logs):
+    folder = pathlib.Path(options.out) / name.replace("/", "_")
+    folder.mkdir(parents=True, exist_ok=True)
+    for log in logs:
+        if log.exists():
+            (folder / log.name).write_bytes(log.read_bytes())
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def cases(options):
+    """Functions of a lane, one for each case that is asked for."""
+    wanted = {name: case for name, case in CASES.items()
+              if not options.patterns or any(fnmatch.fnmatch(name, p) for p in options.patterns)}
+    if wanted and not os.path.exists(CHARON):
+        say("SKIP", "IKE with strongSwan", "it is not installed")
+        wanted = {}
+    wanted |= {name: case for name, case in LIBRESWAN.items() if any(fnmatch.fnmatch(name, p) for p in options.patterns)}
+    return [lambda lane, name=name, case=case: run_case(lane, name, *case, options) for name, case in wanted.items()]

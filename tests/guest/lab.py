@@ -250,9 +250,12 @@ class IsthmusSide:
                " mcast_snooping 0", "link set lan0 master br0", "link set br0 up")
             if filtering:
                 netns.bridge_vlans(self.ns, *[f"vlan add dev lan0 {what}" for what in self.plan.lan[self.site]])
+        self._init_state()
+        self.start()
+
+    def _init_state(self):
         if self.variant.suite:
             netns.run(f"{self.programs}/isthmus", "sa", "init", "--config", self.config)
-        self.start()
 
     def start(self):
         with open(f"{self.folder}/isthmusd.log", "a") as log:

@@ -106,11 +106,14 @@ def ping(ns, address, size=56, count=1, timeout=TIMEOUT):
         s.setsockopt(socket.IPPROTO_IP, 10, 2)      # IP_MTU_DISCOVER, IP_PMTUDISC_DO: do not fragment
         ident = random.randrange(1, 65536)
         for seq in range(count):
-            body = os.urandom(size)
-            head = struct.pack("!BBHHH", 8, 0, 0, ident, seq)
-            head = struct.pack("!BBHHH", 8, 0, _checksum(head + body), ident, seq)
-            _echo(s, address, head + body, ident, seq, timeout)
+            _echo(s, address, echo_request(ident, seq, os.urandom(size)), ident, seq, timeout)
     return time.monotonic() - start
+
+
+def echo_request(ident, seq, body):
+    """An ICMP message."""
+    head = struct.pack("!BBHHH", 8, 0, 0, ident, seq)
+    return struct.pack("!BBHHH", 8, 0, _checksum(head + body), ident, seq) + body
 
 
 def _echo(s, address, message, ident, seq, timeout):
