@@ -19,10 +19,16 @@ using stp_guard::StormLimit;
 constexpr std::chrono::seconds kPeriod{1};
 constexpr std::size_t kMostEvents = 200;
 constexpr std::size_t kMostShown = 200;
-constexpr std::uint64_t kResolutionInKernel = 20'000;
+constexpr std::size_t kLongestSummary = 200;
+constexpr std::uint64_t kResolutionInKernel = 5'000;
 constexpr std::uint64_t kLeastInKernel = 1'000;
+/// The workers say who of them passes.
+constexpr bridge::FrameLimit kStrangersInKernel{4'000, 4'000};
 /// Beside the guard's own table, which has what it blocks: neither replaces the other.
 constexpr const char* kTable = "isthmus_storms";
+
+/// Sessions have their index.
+constexpr std::uint32_t kFirstLanPort = 0x8000'0000;
 
 stp_guard::PortId port_of(const SessionControl& session) {
     return stp_guard::PortId{raw(session.index())};
@@ -87,6 +93,7 @@ bridge::FloodLimits kernel_limits(const stp_guard::StormLimits& limits) {
             std::max(kResolutionInKernel, limits.of(StormClass::address_resolution)->rate * 2);
         out.resolution =
             bridge::FrameLimit{rate, static_cast<std::uint32_t>(std::min<std::uint64_t>(rate, UINT32_MAX))};
+        out.strangers = kStrangersInKernel;
     }
     out.broadcast = at_least_in_kernel(limits.of(StormClass::broadcast));
     out.local_multicast = at_least_in_kernel(limits.of(StormClass::local_multicast));
@@ -98,6 +105,7 @@ StormControl::StormControl(ControlServices& services, const stp_guard::FrameRing
                            const stp_guard::FrameRing& from_tunnel)
     : services_(services),
       captures_(services.io, services.log, services.state_dir / "captures", to_tunnel, from_tunnel),
+      lan_(services),
       sample_(services.io, [this](TimePoint now) { sample(now); }) {}
 
 void StormControl::configure(const config::Configuration& configuration) {
@@ -109,12 +117,19 @@ void StormControl::configure(const config::Configuration& configuration) {
     sample_.arm(boot_now() + kPeriod);
     in_kernel_ = configuration.guard.enabled && configuration.guard.nftables;
     apply_rules();
+    lan_.configure(configuration);
+}
+
+void StormControl::on_kernel_change() {
+    apply_rules();
+    lan_.apply();
 }
 
 void StormControl::stop() {
     stopping_ = true;  // events of the kernel go on for a moment, and must not bring the rules back
     sample_.arm(std::nullopt);
     captures_.finish();
+    lan_.stop();
     if (!nft_ || applied_.empty()) return;
     if (const auto removed = nft_->remove(kTable); !removed)
         services_.log->error("guard: {}", removed.error().text());
@@ -144,8 +159,8 @@ void StormControl::apply_rules() {
     for (const auto& device : rules.devices) {
         key += device.device;
         for (const auto& limit :
-             {device.limits.resolution_per_source, device.limits.resolution, device.limits.broadcast,
-              device.limits.local_multicast, device.limits.multicast})
+             {device.limits.resolution_per_source, device.limits.resolution, device.limits.strangers,
+              device.limits.broadcast, device.limits.local_multicast, device.limits.multicast})
             key += ' ' + std::to_string(limit ? limit->per_second : 0) + '/' +
                    std::to_string(limit ? limit->burst : 0);
     }
@@ -174,6 +189,7 @@ void StormControl::on_evidence(SessionIndex session, std::uint16_t vid) {
 
 void StormControl::sample(TimePoint now) {
     for (SessionControl& session : services_.sessions) sample_session(session, now);
+    sample_lan(now);
     while (const auto event = watch_.poll_event()) on_event(*event, now);
     sample_.arm(now + kPeriod);
 }
@@ -197,23 +213,63 @@ void StormControl::sample_session(SessionControl& session, TimePoint now) {
     }
 }
 
+void StormControl::sample_lan(TimePoint now) {
+    for (const LanLimits::Count& count : lan_.counts()) {
+        auto at = std::find(lan_ports_.begin(), lan_ports_.end(), count.port);
+        if (at == lan_ports_.end()) at = lan_ports_.insert(lan_ports_.end(), count.port);
+        const auto number = static_cast<std::uint32_t>(at - lan_ports_.begin());
+        watch_.on_sample(
+            {stp_guard::PortId{kFirstLanPort + number}, Direction::to_tunnel, 0, count.storm_class},
+            count.limit, count.totals, now);
+    }
+}
+
+const std::string* StormControl::lan_port_of(stp_guard::PortId id) const {
+    if (raw(id) < kFirstLanPort || raw(id) - kFirstLanPort >= lan_ports_.size()) return nullptr;
+    return &lan_ports_[raw(id) - kFirstLanPort];
+}
+
 void StormControl::on_event(const stp_guard::StormEvent& event, TimePoint now) {
+    if (const std::string* port = lan_port_of(event.key.port)) return on_lan_event(event, *port, now);
     const SessionIndex index{raw(event.key.port)};
     const SessionControl* session = services_.sessions.find(index);
     if (session == nullptr) return;
-    Event out{wall_now(),    id_of(event.now.level),       session->config().name,
-              event.key.vid, sentence_of(event, *session), {}};
-    if (event.now.level >= StormLevel::storm) out.capture = captures_.take("storm", now);
+    tell({wall_now(),
+          id_of(event.now.level),
+          session->config().name,
+          {},
+          event.key.vid,
+          sentence_of(event, *session),
+          {}},
+         event.now, now);
     const bool serious = event.now.level >= StormLevel::storm;
-    services_.log->log(serious ? spdlog::level::warn : spdlog::level::info, "guard: {}: {}", out.id,
-                       out.sentence);
-    events_.push_back(std::move(out));
-    if (events_.size() > kMostEvents) events_.pop_front();
     const bool was = event.before >= StormLevel::storm;
     if (was == serious) return;
     // One class may be over while another goes on.
     const bool active = watch_.level({event.key.port, event.key.vid}) >= StormLevel::storm;
     if (on_storm_ && active == serious) on_storm_(index, event.key.vid, active);
+}
+
+void StormControl::on_lan_event(const stp_guard::StormEvent& event, const std::string& port, TimePoint now) {
+    const stp_guard::StormState& state = event.now;
+    std::string sentence = "LAN port " + port + ": " + words_of(event.key.storm_class) + " that comes in is ";
+    const std::string offered = rate_text(state.offered_per_second, state.limit.unit);
+    if (state.level == StormLevel::ok) {
+        sentence += "back to " + offered + ", of which nothing is dropped";
+    } else {
+        sentence += "cut from " + offered + ", to " + rate_text(state.limit.rate, state.limit.unit) +
+                    " in each VLAN; it ends by itself 10 s after nothing more is dropped";
+    }
+    tell({wall_now(), id_of(state.level), {}, port, 0, std::move(sentence), {}}, state, now);
+}
+
+void StormControl::tell(Event event, const stp_guard::StormState& state, TimePoint now) {
+    const bool serious = state.level >= StormLevel::storm;
+    if (serious) event.capture = captures_.take("storm", now);
+    services_.log->log(serious ? spdlog::level::warn : spdlog::level::info, "guard: {}: {}", event.id,
+                       event.sentence);
+    events_.push_back(std::move(event));
+    if (events_.size() > kMostEvents) events_.pop_front();
 }
 
 std::string StormControl::sentence_of(const stp_guard::StormEvent& event,
@@ -260,18 +316,56 @@ json StormControl::session_status(const SessionControl& session) const {
             {"talkers_in", talkers_json(session.meters->from_tunnel.talkers())}};
 }
 
+json StormControl::lan_status() const {
+    json out = json::array();
+    for (const auto& [key, state] : watch_.states()) {
+        const std::string* port = lan_port_of(key.port);
+        if (port == nullptr || out.size() >= kMostShown) continue;
+        const bool packets = state.limit.unit == StormLimit::Unit::packets;
+        out.push_back({{"port", *port},
+                       {"class", stp_guard::name_of(key.storm_class)},
+                       {"level", stp_guard::name_of(state.level)},
+                       {packets ? "offered_pps" : "offered_bps", state.offered_per_second},
+                       {"passed_pps", state.passed_per_second},
+                       {"dropped_pps", state.dropped_per_second},
+                       {packets ? "limit_pps_per_vlan" : "limit_bps_per_vlan", state.limit.rate}});
+    }
+    return out;
+}
+
+std::string StormControl::summary() const {
+    std::string out;
+    for (const auto& [key, state] : watch_.states()) {
+        if (state.level < StormLevel::storm) continue;
+        const std::string* port = lan_port_of(key.port);
+        const SessionControl* session =
+            port == nullptr ? services_.sessions.find(SessionIndex{raw(key.port)}) : nullptr;
+        if (port == nullptr && session == nullptr) continue;
+        out += (out.empty() ? "" : "; ") + words_of(key.storm_class) +
+               (port != nullptr ? " at LAN port " + *port
+                                : " in " + vlan_text(key.vid) + " of session " + session->config().name);
+        if (out.size() > kLongestSummary) return out + "; and more";
+    }
+    return out;
+}
+
 json StormControl::status() const {
     json sessions = json::array();
     for (const SessionControl& session : services_.sessions) sessions.push_back(session_status(session));
     json events = json::array();
-    for (const Event& event : events_)
-        events.push_back({{"at", event.at.time_since_epoch().count()},
-                          {"id", event.id},
-                          {"session", event.session},
-                          {"vlan", event.vid},
-                          {"sentence", event.sentence},
-                          {"capture", event.capture}});
-    return {{"sessions", std::move(sessions)}, {"events", std::move(events)}};
+    for (const Event& event : events_) {
+        json one{{"at", event.at.time_since_epoch().count()},
+                 {"id", event.id},
+                 {"vlan", event.vid},
+                 {"sentence", event.sentence},
+                 {"capture", event.capture}};
+        one[event.port.empty() ? "session" : "port"] = event.port.empty() ? event.session : event.port;
+        events.push_back(std::move(one));
+    }
+    json out{{"sessions", std::move(sessions)}, {"ports", lan_status()}, {"events", std::move(events)}};
+    if (!lan_.problem().empty()) out["ports_problem"] = lan_.problem();
+    if (const std::string going_on = summary(); !going_on.empty()) out["summary"] = going_on;
+    return out;
 }
 
 }  // namespace isthmus::appliance

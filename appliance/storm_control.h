@@ -12,6 +12,7 @@
 #include "appliance/control_plane.h"
 #include "appliance/deadline.h"
 #include "appliance/guard_captures.h"
+#include "appliance/lan_limits.h"
 #include "bridge/guard_rules.h"
 #include "bridge/io/nft_socket.h"
 #include "stp-guard/storm_watch.h"
@@ -34,7 +35,7 @@ class StormControl final : public ControlPlane {
 
     [[nodiscard]] std::string_view name() const noexcept override { return "storms"; }
     void configure(const config::Configuration& configuration) override;
-    void on_kernel_change() override { apply_rules(); }
+    void on_kernel_change() override;
     void on_storm(OnStorm handler) { on_storm_ = std::move(handler); }
     /// For other events of the guard too.
     [[nodiscard]] GuardCaptures& captures() noexcept { return captures_; }
@@ -48,26 +49,38 @@ class StormControl final : public ControlPlane {
     struct Event {
         WallTime at;
         std::string id;
-        std::string session;
+        std::string session;  ///< or
+        std::string port;     ///< of the LAN
         std::uint16_t vid = 0;
         std::string sentence;
         std::string capture;
     };
     void sample(TimePoint now);
     void sample_session(SessionControl& session, TimePoint now);
+    void sample_lan(TimePoint now);
     void on_event(const stp_guard::StormEvent& event, TimePoint now);
+    void on_lan_event(const stp_guard::StormEvent& event, const std::string& port, TimePoint now);
+    /// Logs and keeps it, with a capture if it is a storm.
+    void tell(Event event, const stp_guard::StormState& state, TimePoint now);
     [[nodiscard]] std::string sentence_of(const stp_guard::StormEvent& event,
                                           const SessionControl& session) const;
+    /// nullptr: a session's.
+    [[nodiscard]] const std::string* lan_port_of(stp_guard::PortId id) const;
     /// Limits at the sessions' interfaces, in the kernel, if they are not there as they should be.
     void apply_rules();
     void note_problem(std::string sentence);
     [[nodiscard]] bridge::GuardRules wanted_rules() const;
     [[nodiscard]] nlohmann::json session_status(const SessionControl& session) const;
+    [[nodiscard]] nlohmann::json lan_status() const;
+    /// One line about storms that go on; empty without any.
+    [[nodiscard]] std::string summary() const;
 
     ControlServices& services_;
     GuardCaptures captures_;
     OnStorm on_storm_;
     stp_guard::StormWatch watch_;
+    LanLimits lan_;
+    std::vector<std::string> lan_ports_;  ///< by what their PortId has more than kFirstLanPort
     std::vector<SessionIndex> known_;
     std::deque<Event> events_;
     Deadline sample_;

@@ -13,10 +13,11 @@
 
 namespace isthmus::bridge {
 
-/// Frames a second, and how many at once.
+/// Frames a second, and how many at once; or their bytes. 0 a second: none.
 struct FrameLimit {
     std::uint64_t per_second = 0;
     std::uint32_t burst = 0;
+    bool bytes = false;
     friend bool operator==(const FrameLimit&, const FrameLimit&) = default;
 };
 
@@ -25,6 +26,9 @@ struct FloodLimits {
     std::optional<FrameLimit>
         resolution_per_source;  ///< ARP, RARP, neighbour discovery to groups, by source MAC
     std::optional<FrameLimit> resolution;
+    /// With it the rules remember who asked while there was no storm, who answers, and at LAN ports who asks again: all others
+    /// together are limited to that, and use up nothing of `resolution`.
+    std::optional<FrameLimit> strangers;
     std::optional<FrameLimit> broadcast;
     std::optional<FrameLimit> local_multicast;  ///< 224.0.0.0/24, ff02::/16
     std::optional<FrameLimit> multicast;

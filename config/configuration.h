@@ -72,6 +72,7 @@ struct GuardConfig {
     bool nftables = true;
     std::uint32_t capture = 200;  ///< frames kept before and after an event
     StormSettings storm;          ///< sessions' own come on top
+    StormSettings lan_storm;      ///< bridges' own come on top
     friend bool operator==(const GuardConfig&, const GuardConfig&) = default;
 };
 
@@ -85,7 +86,8 @@ struct SessionGuardConfig {
 
 struct BridgeConfig {
     bridge::BridgeOptions options;
-    Line line;  ///< of its [[bridge]]
+    stp_guard::StormLimits lan_storm = stp_guard::lan_limits();  ///< of what comes in at its LAN ports
+    Line line;                                                   ///< of its [[bridge]]
     friend bool operator==(const BridgeConfig&, const BridgeConfig&) = default;
 };
 

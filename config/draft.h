@@ -48,6 +48,8 @@ struct Names {
 [[nodiscard]] GuardConfig read_guard(const Section* section, const GatewayConfig& gateway,
                                      const Environment& environment);
 [[nodiscard]] BridgeConfig read_bridge(const Section& section);
+/// The rest of a bridge.
+void read_bridge_guard(const Section& section, const GuardConfig& guard, BridgeConfig& bridge);
 void read_tunnel(const Section& section, const Environment& environment, Draft& draft);
 [[nodiscard]] SessionConfig read_session(const Section& section, const Names& names);
 /// The rest of a session. `tunnel` is null if it is not known.

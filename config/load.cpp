@@ -27,7 +27,9 @@ Draft read(const Section& root, const Environment& environment) {
     draft.configuration.guard =
         read_guard(guard ? &*guard : nullptr, draft.configuration.gateway, environment);
     draft.bridges = root.tables("bridge");
-    for (const Section& section : draft.bridges) draft.configuration.bridges.push_back(read_bridge(section));
+    for (const Section& section : draft.bridges)
+        read_bridge_guard(section, draft.configuration.guard,
+                          draft.configuration.bridges.emplace_back(read_bridge(section)));
     for (const Section& section : root.tables("tunnel")) read_tunnel(section, environment, draft);
 
     Names names;

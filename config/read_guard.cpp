@@ -72,6 +72,11 @@ void use_percent(const Section& section, const StormSettings& settings, const Tu
             "write it into its [[tunnel]], as in rate = \"100 Mbit/s\"");
 }
 
+stp_guard::RateLimit per_source_of(const StormSetting& setting) {
+    if (setting.unit == StormSetting::Unit::none) return {UINT32_MAX, UINT32_MAX};
+    return {setting.rate, setting.burst.value_or(2 * setting.rate)};
+}
+
 stp_guard::StormLimits limits_of(const StormSettings& settings, const TunnelConfig* tunnel) {
     const std::uint64_t rate = tunnel != nullptr ? tunnel->rate.value_or(0) : 0;
     stp_guard::StormLimits out;
@@ -82,10 +87,47 @@ stp_guard::StormLimits limits_of(const StormSettings& settings, const TunnelConf
     } else if (rate != 0) {
         out.all = stp_guard::percent_of(rate, kDefaultPercentOfAll);
     }
-    if (!settings.per_source) return out;
-    const bool none = settings.per_source->unit == StormSetting::Unit::none;
-    out.per_source = {none ? UINT32_MAX : settings.per_source->rate,
-                      none ? UINT32_MAX : settings.per_source->burst.value_or(2 * settings.per_source->rate)};
+    if (settings.per_source) out.per_source = per_source_of(*settings.per_source);
+    return out;
+}
+
+/// What the kernel's packet filter cannot do at a LAN port is refused.
+void read_lan_setting(const Section& section, std::string_view key, bool packets_only,
+                      std::optional<StormSetting>& out) {
+    std::optional<StormSetting> setting;
+    read_setting(section, key, setting);
+    if (!setting) return;
+    if (setting->unit == StormSetting::Unit::percent)
+        section.problem(key, "a LAN port has no rate to take a part of",
+                        "write packets or bits, as in \"1000 pps\" or \"2 Mbit/s\"");
+    if (packets_only && setting->unit == StormSetting::Unit::bits)
+        section.problem(key, "questions for addresses are counted, not weighed",
+                        "write it in packets, as in \"1000 pps\"");
+    if (setting->falling)
+        section.problem(
+            key, "\"falling\" has no place at a LAN port, where a storm is over when nothing is dropped",
+            "remove it");
+    out = setting;
+}
+
+void read_lan_storm(const Section& section, StormSettings& out) {
+    std::optional<StormSetting> every;
+    read_lan_setting(section, "every", true, every);
+    for (std::size_t i = 0; i < out.classes.size(); ++i) {
+        const auto storm_class = static_cast<StormClass>(i);
+        if (storm_class == StormClass::unknown_unicast) continue;
+        if (every) out.classes[i] = every;
+        read_lan_setting(section, key_of(storm_class), storm_class == StormClass::address_resolution,
+                         out.classes[i]);
+    }
+    read_lan_setting(section, "per_source", true, out.per_source);
+}
+
+stp_guard::StormLimits lan_limits_of(const StormSettings& settings) {
+    stp_guard::StormLimits out = stp_guard::lan_limits();
+    for (std::size_t i = 0; i < out.classes.size(); ++i)
+        if (settings.classes[i]) out.classes[i] = limit_of(*settings.classes[i], 0);
+    if (settings.per_source) out.per_source = per_source_of(*settings.per_source);
     return out;
 }
 
@@ -233,10 +275,17 @@ GuardConfig read_guard(const Section* section, const GatewayConfig& gateway, con
     guard.nftables = section->boolean("nftables").value_or(true);
     guard.capture = section->integer("capture", 0, kMostCaptured).value_or(guard.capture);
     if (const auto storm = section->table("storm")) read_storm(*storm, guard.storm);
+    if (const auto storm = section->table("lan_storm")) read_lan_storm(*storm, guard.lan_storm);
     if (!guard.enabled)
         section->warning("enabled", "a second path between the sites would stop both networks",
                          "remove the line: the guard is on by default");
     return guard;
+}
+
+void read_bridge_guard(const Section& section, const GuardConfig& guard, BridgeConfig& bridge) {
+    StormSettings storm = guard.lan_storm;
+    if (const auto own = section.table("lan_storm")) read_lan_storm(*own, storm);
+    bridge.lan_storm = lan_limits_of(storm);
 }
 
 void read_session_guard(const Section& section, const GuardConfig& guard, const TunnelConfig* tunnel,

@@ -47,6 +47,7 @@ constexpr auto kSchema = std::to_array<KeySpec>({
 {"guard", "nftables", boolean, "true", "", "Rules in the kernel too, which outlive the daemon and keep storms out of its queues.", "true"},
 {"guard", "capture", integer, "200", "0 to 1000", "Frames kept before and after each event, for tcpdump.", "200"},
 {"guard", "storm", table, "all defaults", "", "Limits of flooded frames, in each VLAN and direction of each session.", ""},
+{"guard", "lan_storm", table, "all defaults", "", "Limits of flooded frames that come in at a LAN port, in each VLAN, by the kernel's packet filter.", ""},
 
 {"guard.storm", "address_resolution", text, "`300 pps`", "a limit", "ARP, RARP, neighbour discovery, and DHCP of clients.", "\"300 pps\""},
 {"guard.storm", "broadcast", text, "`500 pps`", "a limit", "Other broadcast.", "\"500 pps\""},
@@ -57,6 +58,13 @@ constexpr auto kSchema = std::to_array<KeySpec>({
 {"guard.storm", "all", text, "10 % of the tunnel's `rate`", "a limit", "All classes together.", "\"10 %\""},
 {"guard.storm", "per_source", text, "`20 pps, burst 40`", "a limit in pps", "Address resolution of one source MAC, so that one flooder does not starve the others.", "\"20 pps, burst 40\""},
 
+{"guard.lan_storm", "address_resolution", text, "`5000 pps`", "a limit in pps", "ARP, RARP and neighbour discovery of hosts that are known. All others together get half of it, 1,000 pps at most.", "\"5000 pps\""},
+{"guard.lan_storm", "broadcast", text, "`1000 pps`", "a limit", "Other broadcast.", "\"1000 pps\""},
+{"guard.lan_storm", "local_multicast", text, "`1000 pps`", "a limit", "Multicast to 224.0.0.0/24 and ff02::/16.", "\"1000 pps\""},
+{"guard.lan_storm", "multicast", text, "`4000 pps`", "a limit", "Other multicast.", "\"4000 pps\""},
+{"guard.lan_storm", "every", text, "none", "a limit in pps", "The same for each of these classes that has none of its own here.", "\"1000 pps\""},
+{"guard.lan_storm", "per_source", text, "`40 pps, burst 80`", "a limit in pps", "Address resolution of one source MAC.", "\"40 pps, burst 80\""},
+
 {"bridge", "name", text, kRequired, "1 to 15 characters, an interface name", "The bridge's interface. Sessions refer to it.", "\"br-dc\""},
 {"bridge", "ownership", text, "`create`", "`create`, `adopt`", "`create`: made at start, removed at stop. `adopt`: made by somebody else; only our ports are added and removed.", "\"create\""},
 {"bridge", "ports", texts, "none", "interface names", "Physical ports. One that is not there yet is waited for.", "[\"lan0\"]"},
@@ -64,6 +72,14 @@ constexpr auto kSchema = std::to_array<KeySpec>({
 {"bridge", "vlan_filtering", text, "`auto`", "`auto`, `on`, `off`", "Filtering of VLANs by the kernel. `auto`: where the kernel can. The daemon filters each session in any case.", "\"auto\""},
 {"bridge", "multicast_snooping", boolean, "false", "", "IGMP and MLD snooping by the kernel.", "false"},
 {"bridge", "mac", text, "derived from the names", "unicast MAC address", "The bridge's address, stable over restarts either way.", "\"02:00:5e:10:00:01\""},
+{"bridge", "lan_storm", table, "as `guard.lan_storm`", "", "Limits of flooded frames that come in at this bridge's LAN ports.", ""},
+
+{"bridge.lan_storm", "address_resolution", text, "`5000 pps`", "a limit in pps", "ARP, RARP and neighbour discovery of hosts that are known. All others together get half of it, 1,000 pps at most.", "\"5000 pps\""},
+{"bridge.lan_storm", "broadcast", text, "`1000 pps`", "a limit", "Other broadcast.", "\"1000 pps\""},
+{"bridge.lan_storm", "local_multicast", text, "`1000 pps`", "a limit", "Multicast to 224.0.0.0/24 and ff02::/16.", "\"1000 pps\""},
+{"bridge.lan_storm", "multicast", text, "`4000 pps`", "a limit", "Other multicast.", "\"4000 pps\""},
+{"bridge.lan_storm", "every", text, "none", "a limit in pps", "The same for each of these classes that has none of its own here.", "\"1000 pps\""},
+{"bridge.lan_storm", "per_source", text, "`40 pps, burst 80`", "a limit in pps", "Address resolution of one source MAC.", "\"40 pps, burst 80\""},
 
 {"tunnel", "name", text, kRequired, "1 to 63 letters, digits, `.`, `_`, `-`", "Sessions refer to it.", "\"cloud\""},
 {"tunnel", "local", text, kRequired, "unicast IPv4 or IPv6 address", "Our address.", "\"192.0.2.1\""},

@@ -205,9 +205,12 @@ DropReason AdmissionStage::flood_verdict(const PacketBuffer& packet, const Sessi
             !hosts_.here->has_room(packet.meta.session, frame.vid, session.options.macs))
             return DropReason::mac_limit;
     }
-    if (!session.meters->of(direction_).admit(session.options.storm, flooded, now))
-        return DropReason::storm_limit;
-    if (hosts_.here != nullptr)
+    StormMeters& meters = session.meters->of(direction_);
+    if (!meters.admit(session.options.storm, flooded, now)) return DropReason::storm_limit;
+    // A storm teaches nothing: its made-up addresses would fill the limits of MAC addresses, and be known then. Hosts that speak to
+    // one another are known by that.
+    if (hosts_.here != nullptr &&
+        (flooded.source_known || meters.is_calm(session.options.storm, flooded, now)))
         (void)hosts_.here->heard(packet.meta.session, frame.vid, flooded.source, session.options.macs, now);
     counters_.flooded[static_cast<std::size_t>(flooded.storm_class)].add(flooded.frames);
     return DropReason::none;

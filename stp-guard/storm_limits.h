@@ -69,4 +69,19 @@ struct StormLimits {
     friend bool operator==(const StormLimits&, const StormLimits&) = default;
 };
 
+/// Of each VLAN at a LAN port, for what comes in: room for what sessions may flood, and for what LAN ports flood among themselves.
+/// Only the kernel sees it, which cannot tell unknown unicast from known.
+[[nodiscard]] constexpr StormLimits lan_limits() noexcept {
+    StormLimits out;
+    out.classes = {
+        StormLimit{StormLimit::Unit::packets, 5'000, 5'000, 2'500},
+        StormLimit{StormLimit::Unit::packets, 1'000, 1'000, 500},
+        StormLimit{StormLimit::Unit::packets, 1'000, 1'000, 500},
+        StormLimit{StormLimit::Unit::packets, 4'000, 4'000, 2'000},
+        std::nullopt,
+    };
+    out.per_source = {40, 80};
+    return out;
+}
+
 }  // namespace isthmus::stp_guard

@@ -2,6 +2,12 @@
 //
 // A cell has 192 bytes: 5 classes and their sum. All 4,096 cells are 768 KiB of address space, of which the kernel backs only
 // the pages that are used: a VLAN that never carried a flooded frame costs nothing.
+//
+// Who gets what of address resolution, so that no storm takes it from honest hosts (docs/adr/0012-fair-address-resolution.md):
+//   known hosts that ask little    all of the class
+//   known hosts that ask a lot     what leaves half of the burst to the others; none more than its own limit
+//   strangers that come back       half of the class
+//   strangers never seen before    half of that: a storm whose addresses are made up has no other
 #pragma once
 
 #include <array>
@@ -30,7 +36,7 @@ struct FloodedFrame {
     StormClass storm_class = StormClass::broadcast;
     std::uint16_t vid = 0;
     MacAddress source;
-    bool source_known = true;  ///< heard before: strangers get half of the address resolution class at most
+    bool source_known = true;  ///< heard while there was no storm, or in a conversation
     std::uint32_t frames = 1;  ///< segments that it will become
     std::uint64_t bytes = 0;
 };
@@ -46,6 +52,11 @@ class StormMeters {
     /// Whether the frame is within all of its limits. Counted either way; a frame over one limit uses up none of the others.
     [[nodiscard]] bool admit(const StormLimits& limits, const FloodedFrame& frame, TimePoint now) noexcept;
 
+    /// Whether the class has at least half of what it takes at once: what is flooded then shows who is there. In a storm it shows
+    /// what a storm makes up.
+    [[nodiscard]] bool is_calm(const StormLimits& limits, const FloodedFrame& frame,
+                               TimePoint now) const noexcept;
+
     [[nodiscard]] StormTotals totals(std::uint16_t vid, StormClass c) const noexcept;
     /// VLANs (0: untagged) that ever carried a flooded frame.
     [[nodiscard]] std::bitset<4096> active() const noexcept;
@@ -58,17 +69,27 @@ class StormMeters {
   private:
     /// Of one VLAN, in 64-bit words: all zeros is a cell that was never used.
     struct Cell;
-    /// A bucket of one source's address resolution.
+    /// The buckets of one known source's address resolution.
     struct Source {
         std::uint64_t tag = 0;  ///< whose; 0: nobody's
         TokenBucket bucket;
+        TokenBucket little;  ///< has some left: it asks little
     };
     static constexpr std::size_t kSourceSets = 256;
     static constexpr std::size_t kSourceWays = 4;
+    /// Strangers of the last seconds: 512 KiB of address space, used only in storms.
+    static constexpr std::size_t kStrangers = 65'536;
 
     [[nodiscard]] bool within_limits(const StormLimits& limits, const FloodedFrame& frame, Cell cell,
                                      TimePoint now) noexcept;
-    [[nodiscard]] TokenBucket& bucket_of(const FloodedFrame& frame) noexcept;
+    [[nodiscard]] bool admit_known(const StormLimits& limits, const FloodedFrame& frame, Cell cell,
+                                   TimePoint now) noexcept;
+    [[nodiscard]] bool admit_stranger(const StormLimits& limits, const FloodedFrame& frame, Cell cell,
+                                      TimePoint now) noexcept;
+    [[nodiscard]] Source& source_of(const FloodedFrame& frame) noexcept;
+    /// Whether the stranger was seen some moments ago, as a host is that asks again; it is remembered either way, if there is room.
+    [[nodiscard]] bool comes_back(const FloodedFrame& frame, TimePoint now) noexcept;
+    [[nodiscard]] std::uint64_t hash(const FloodedFrame& frame) const noexcept;
     [[nodiscard]] Cell cell_of(std::uint16_t vid) const noexcept;
     void mark_active(std::uint16_t vid) noexcept;
 
@@ -76,6 +97,7 @@ class StormMeters {
     LazyZeros<std::uint64_t> cells_{std::size_t{4'096} * kCellSize / 8};
     std::array<std::uint64_t, 64> active_{};  ///< a bit a VLAN
     std::array<std::array<Source, kSourceWays>, kSourceSets> sources_{};
+    LazyZeros<std::uint64_t> strangers_{kStrangers};
     TopTalkers talkers_;
 };
 

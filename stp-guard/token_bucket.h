@@ -38,6 +38,11 @@ class TokenBucket {
     constexpr void spend(const RateLimit& limit, std::uint64_t tokens, TimePoint now) noexcept {
         full_at_ = std::max(full_at_, ticks(now)) + cost(limit, tokens);
     }
+    /// How many tokens it is short of full, part of one not counted; the limit is not 0.
+    [[nodiscard]] constexpr std::uint64_t missing(const RateLimit& limit, TimePoint now) const noexcept {
+        const std::uint64_t time = ticks(now);
+        return full_at_ > time ? (full_at_ - time) / std::max<std::uint64_t>(cost(limit, 1), 1) : 0;
+    }
     /// Orders buckets by their last use; 0: never used.
     [[nodiscard]] constexpr std::uint64_t full_at() const noexcept { return full_at_; }
 

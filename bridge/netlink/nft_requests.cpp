@@ -22,7 +22,20 @@ constexpr std::size_t kElementsPerMessage = 1'000;
 constexpr std::uint32_t kMostVlans = 4'096;
 constexpr std::uint32_t kMostSources = 8'192;
 constexpr std::uint64_t kSourceForgottenAfter = 10'000;  // ms
-constexpr std::uint32_t kTypeInteger = 4;                // nft's own number of a type, for listings
+// Hosts that are known: as long as bridges know them. At the rate at which strangers become known the set is never full of those
+// that a storm makes up.
+constexpr const char* kKnown = "known";
+constexpr std::uint32_t kMostKnown = 65'536;
+constexpr std::uint64_t kKnownFor = 300'000;
+constexpr FrameLimit kBecomeKnown{40, 400};  // of each VLAN at a LAN port, of all at a session's interface
+constexpr FrameLimit kSpeakUp{200, 400};     // unicast ARP: who answers is there
+// Strangers that were seen a moment ago. It is full of what a storm makes up, most of the time, but not always: in one of a hundred
+// thousand a second a host that asks again gets in with each third try.
+constexpr const char* kSeen = "seen";
+constexpr std::uint32_t kMostSeen = 131'072;
+constexpr std::uint64_t kSeenFor = 2'000;
+constexpr FrameLimit kComeBack{500, 500};  // of each VLAN
+constexpr std::uint32_t kTypeInteger = 4;  // nft's own number of a type, for listings
 constexpr std::uint32_t kTypeLinkAddress = 9;
 
 // Offsets from the destination address.
@@ -62,6 +75,8 @@ struct SetShape {
 };
 constexpr SetShape kVlans{kTypeInteger, 2};
 constexpr SetShape kVlanBuckets{kTypeInteger, 2, NFT_SET_EVAL, kMostVlans};
+constexpr SetShape kKnownSources{kTypeLinkAddress, 6, NFT_SET_EVAL | NFT_SET_TIMEOUT, kMostKnown, kKnownFor};
+constexpr SetShape kSeenSources{kTypeLinkAddress, 6, NFT_SET_EVAL | NFT_SET_TIMEOUT, kMostSeen, kSeenFor};
 constexpr SetShape kSourceBuckets{kTypeLinkAddress, 6, NFT_SET_EVAL | NFT_SET_TIMEOUT, kMostSources,
                                   kSourceForgottenAfter};
 
@@ -104,6 +119,13 @@ class TableWriter {
     void add_branch(const Branch& branch);
     void add_blocks(const Branch& branch);
     void add_limits(const Branch& branch);
+    void add_resolution(const Branch& branch);
+    void add_known(const Branch& branch, const std::string& chain);
+    void add_busy(const Branch& branch, const std::string& chain);
+    void add_strangers(const Branch& branch, const std::string& chain);
+    void add_memory();
+    /// Those that answer by unicast are known.
+    void add_answers(const Branch& branch);
     /// The frames that `match` begins to describe: dropped if they are more than the limit, else through.
     template <class Match>
     void add_limit(const Branch& branch, std::string_view what, const std::optional<FrameLimit>& limit,
@@ -114,9 +136,15 @@ class TableWriter {
     void add_set(const std::string& name, const SetShape& shape);
     void add_elements(const std::string& set, const VlanSet& vlans);
     [[nodiscard]] NftRule rule(const Branch& branch, std::string_view what = {}) const {
-        return NftRule(table_, branch.name,
+        return rule_in(branch.name, branch, what);
+    }
+    [[nodiscard]] NftRule rule_in(const std::string& chain, const Branch& branch,
+                                  std::string_view what = {}) const {
+        return NftRule(table_, chain,
                        what.empty() ? "" : branch.chain.rules.device + ": " + std::string(what));
     }
+    /// The end of a rule: it counts and drops what is more than the limit.
+    void drop_over(NftRule rule, const Branch& branch, const std::string& what, const FrameLimit& limit);
     void add(MessageBuilder m) { batch_.push_back(std::move(m).take()); }
     void add(Request r) { batch_.push_back(std::move(r)); }
 
@@ -124,6 +152,7 @@ class TableWriter {
     NftBatch batch_;
     std::uint32_t devices_ = 0;
     std::uint32_t sets_ = 0;
+    bool remembers_ = false;  ///< the sets of known and seen sources are there
 };
 
 void TableWriter::add_device(const DeviceRules& rules) {
@@ -177,6 +206,7 @@ void TableWriter::add_branch(const Branch& branch) {
         add_blocks(branch);
     }
     if (!branch.chain.limits || branch.chain.rules.limits == FloodLimits{}) return;
+    if (branch.chain.rules.limits.strangers) add_answers(branch);
     add(rule(branch).load_masked(kDestination, {0x01}).equals({0x00}).accept());
     add_limits(branch);
 }
@@ -212,22 +242,13 @@ void TableWriter::add_limits(const Branch& branch) {
         out.load(branch.payload() + 40, 1).at_least(135).at_most(136);
         return out;
     };
-    const auto limit_resolution = [&](auto match) {
-        if (limits.resolution_per_source) {
-            NftRule out = match("resolution_per_source");
-            out.load(kSource, 6)
-                .exceeds_by_key("sources_" + branch.name, *limits.resolution_per_source, true);
-            add(out.count().drop());
-        }
-        add_limit(branch, "resolution", limits.resolution, match);
-    };
-    if (limits.resolution_per_source) add_set("sources_" + branch.name, kSourceBuckets);
-    for (const char* const what : {"resolution", "broadcast", "local_multicast", "multicast"})
+    add_resolution(branch);
+    const std::string resolution = branch.name + "_resolution";
+    add(arp({}).go_to(resolution));
+    add(rarp({}).go_to(resolution));
+    add(neighbours({}).go_to(resolution));
+    for (const char* const what : {"broadcast", "local_multicast", "multicast"})
         if (branch.tagged) add_set(branch.name + "_" + what, kVlanBuckets);
-
-    limit_resolution(arp);
-    limit_resolution(rarp);
-    limit_resolution(neighbours);
     add_limit(branch, "broadcast", limits.broadcast, [&](std::string_view what) {
         return std::move(
             rule(branch, what).load(kDestination, 6).equals({0xff, 0xff, 0xff, 0xff, 0xff, 0xff}));
@@ -246,6 +267,109 @@ void TableWriter::add_limits(const Branch& branch) {
               [&](std::string_view what) { return rule(branch, what); });
 }
 
+/// Chains for address resolution that is sent to a group.
+void TableWriter::add_resolution(const Branch& branch) {
+    const FloodLimits& limits = branch.chain.rules.limits;
+    const std::string chain = branch.name + "_resolution";
+    plain_chain(chain);
+    if (!limits.strangers) return add_known(branch, chain);
+    const std::string known = branch.name + "_known";
+    plain_chain(known);
+    add_memory();
+    add(rule_in(chain, branch).load(kSource, 6).is_in(kKnown).go_to(known));
+    add_known(branch, known);
+    add_strangers(branch, chain);
+}
+
+void TableWriter::add_memory() {
+    if (std::exchange(remembers_, true)) return;
+    add_set(kKnown, kKnownSources);
+    add_set(kSeen, kSeenSources);
+}
+
+void TableWriter::add_known(const Branch& branch, const std::string& chain) {
+    const FloodLimits& limits = branch.chain.rules.limits;
+    if (limits.resolution_per_source) {
+        add_set("sources_" + branch.name, kSourceBuckets);
+        NftRule out = rule_in(chain, branch, "resolution_per_source");
+        out.load(kSource, 6).exceeds_by_key("sources_" + branch.name, *limits.resolution_per_source, true);
+        add(out.count().drop());
+    }
+    if (limits.strangers) add(rule_in(chain, branch).load(kSource, 6).remember_in(kKnown).go_on());
+    const bool comes_in = branch.chain.hook == NF_NETDEV_INGRESS;
+    if (comes_in && limits.strangers && limits.resolution && limits.resolution_per_source)
+        add_busy(branch, chain);
+    if (limits.resolution)
+        drop_over(rule_in(chain, branch, "resolution"), branch, "resolution", *limits.resolution);
+    add(rule_in(chain, branch, "resolution passed").count().accept());
+}
+
+/// Hosts that ask a lot have a quarter of what all have, and on top of it: however many they are, those that ask little have theirs. A
+/// thousand sources that each ask a hundred times a second leave 2,000 + 1,250 frames a second to a TAP, whose queue holds 256.
+void TableWriter::add_busy(const Branch& branch, const std::string& chain) {
+    const FrameLimit& of_source = *branch.chain.rules.limits.resolution_per_source;
+    const FrameLimit& of_all = *branch.chain.rules.limits.resolution;
+    const FrameLimit little{std::max<std::uint64_t>(of_source.per_second / 20, 1),
+                            std::max<std::uint32_t>(of_source.burst / 16, 1)};
+    const FrameLimit quarter{std::max<std::uint64_t>(of_all.per_second / 4, 1),
+                          std::max<std::uint32_t>(of_all.burst / 4, 1)};
+    const std::string busy = branch.name + "_busy";
+    const std::string asks_little = "little_" + branch.name;
+    plain_chain(busy);
+    add_set(asks_little, kSourceBuckets);
+    add(rule_in(chain, branch).load(kSource, 6).exceeds_by_key(asks_little, little, true).go_to(busy));
+    drop_over(rule_in(busy, branch, "resolution"), branch, "busy", quarter);
+    add(rule_in(busy, branch, "resolution passed").count().accept());
+}
+
+void TableWriter::add_strangers(const Branch& branch, const std::string& chain) {
+    const auto within = [&](NftRule rule, const std::string& what, const FrameLimit& limit) {
+        if (!branch.tagged) return std::move(rule.within(limit));
+        const std::string set = branch.name + "_" + what;
+        add_set(set, kVlanBuckets);
+        return std::move(rule.load_masked(kTci, {0x0f, 0xff}).within_by_key(set, limit));
+    };
+    const auto passes = [&] { return rule_in(chain, branch, "resolution passed"); };
+    // Only where frames come in: what goes out to several sessions would be seen by the first and come back to the second.
+    const bool comes_in = branch.chain.hook == NF_NETDEV_INGRESS;
+    NftRule fresh =
+        comes_in ? within(passes(), "new", kBecomeKnown) : std::move(passes().within(kBecomeKnown));
+    add(fresh.load(kSource, 6).remember_in(kKnown).count().accept());
+    if (comes_in) {
+        NftRule back = passes();
+        back.load(kSource, 6).is_in(kSeen);
+        add(within(std::move(back), "back", kComeBack).load(kSource, 6).remember_in(kKnown).count().accept());
+        add(rule_in(chain, branch).load(kSource, 6).remember_in(kSeen).go_on());
+    }
+    drop_over(rule_in(chain, branch, "strangers"), branch, "strangers", *branch.chain.rules.limits.strangers);
+    add(passes().count().accept());
+}
+
+void TableWriter::add_answers(const Branch& branch) {
+    add_memory();
+    add(rule(branch)
+            .load(branch.type(), 2)
+            .equals({0x08, 0x06})
+            .load_masked(kDestination, {0x01})
+            .equals({0x00})
+            .within(kSpeakUp)
+            .load(kSource, 6)
+            .remember_in(kKnown)
+            .go_on());
+}
+
+void TableWriter::drop_over(NftRule rule, const Branch& branch, const std::string& what,
+                            const FrameLimit& limit) {
+    if (branch.tagged) {
+        const std::string set = branch.name + "_" + what;
+        add_set(set, kVlanBuckets);
+        rule.load_masked(kTci, {0x0f, 0xff}).exceeds_by_key(set, limit, false);
+    } else {
+        rule.exceeds(limit);
+    }
+    add(rule.count().drop());
+}
+
 template <class Match>
 void TableWriter::add_limit(const Branch& branch, std::string_view what,
                             const std::optional<FrameLimit>& limit, Match match) {
@@ -259,7 +383,7 @@ void TableWriter::add_limit(const Branch& branch, std::string_view what,
         }
         add(over.count().drop());
     }
-    add(match({}).accept());
+    add(match(std::string(what) + " passed").count().accept());
 }
 
 void TableWriter::base_chain(const std::string& name, const std::string& device, std::uint32_t hook) {

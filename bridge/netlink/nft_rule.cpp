@@ -109,26 +109,48 @@ NftRule& NftRule::is_in(std::string_view set) {
     return end();
 }
 
-NftRule& NftRule::limit_expression(std::uint16_t in, const FrameLimit& limit) {
+NftRule& NftRule::limit_expression(std::uint16_t in, const FrameLimit& limit, Side side) {
     message_.open(in).text(NFTA_EXPR_NAME, "limit").open(NFTA_EXPR_DATA);
     put_be64(message_, NFTA_LIMIT_RATE, limit.per_second);
     put_be64(message_, NFTA_LIMIT_UNIT, 1);  // seconds
     put_be32(message_, NFTA_LIMIT_BURST, limit.burst);
-    put_be32(message_, NFTA_LIMIT_TYPE, NFT_LIMIT_PKTS);
-    put_be32(message_, NFTA_LIMIT_FLAGS, NFT_LIMIT_F_INV);
+    put_be32(message_, NFTA_LIMIT_TYPE, limit.bytes ? NFT_LIMIT_PKT_BYTES : NFT_LIMIT_PKTS);
+    put_be32(message_, NFTA_LIMIT_FLAGS, side == Side::over ? NFT_LIMIT_F_INV : 0);
     return end();
 }
 
-NftRule& NftRule::exceeds(const FrameLimit& limit) {
-    return limit_expression(NFTA_LIST_ELEM, limit);
-}
-
-NftRule& NftRule::exceeds_by_key(std::string_view set, const FrameLimit& limit, bool forgets) {
+NftRule& NftRule::limit_by_key(std::string_view set, const FrameLimit& limit, Side side, bool forgets) {
     begin("dynset");
     message_.text(NFTA_DYNSET_SET_NAME, set);
     put_be32(message_, NFTA_DYNSET_OP, forgets ? NFT_DYNSET_OP_UPDATE : NFT_DYNSET_OP_ADD);
     put_be32(message_, NFTA_DYNSET_SREG_KEY, kRegister);
-    limit_expression(NFTA_DYNSET_EXPR, limit);
+    limit_expression(NFTA_DYNSET_EXPR, limit, side);
+    return end();
+}
+
+// The kernel takes no rate of 0: everything is more than that, and nothing is within it.
+
+NftRule& NftRule::exceeds(const FrameLimit& limit) {
+    return limit.per_second == 0 ? *this : limit_expression(NFTA_LIST_ELEM, limit, Side::over);
+}
+
+NftRule& NftRule::exceeds_by_key(std::string_view set, const FrameLimit& limit, bool forgets) {
+    return limit.per_second == 0 ? *this : limit_by_key(set, limit, Side::over, forgets);
+}
+
+NftRule& NftRule::within(const FrameLimit& limit) {
+    return limit_expression(NFTA_LIST_ELEM, limit, Side::within);
+}
+
+NftRule& NftRule::within_by_key(std::string_view set, const FrameLimit& limit) {
+    return limit_by_key(set, limit, Side::within, false);
+}
+
+NftRule& NftRule::remember_in(std::string_view set) {
+    begin("dynset");
+    message_.text(NFTA_DYNSET_SET_NAME, set);
+    put_be32(message_, NFTA_DYNSET_OP, NFT_DYNSET_OP_UPDATE);
+    put_be32(message_, NFTA_DYNSET_SREG_KEY, kRegister);
     return end();
 }
 
@@ -144,6 +166,11 @@ Request NftRule::accept() {
 }
 Request NftRule::go_to(std::string_view chain) {
     return finish(static_cast<std::uint32_t>(NFT_GOTO), chain);
+}
+
+Request NftRule::go_on() {
+    message_.close();
+    return std::move(message_).take();
 }
 
 Request NftRule::finish(std::uint32_t verdict, std::string_view chain) {

@@ -29,16 +29,24 @@ class NftRule {
     NftRule& exceeds(const FrameLimit& limit);
     /// More than that of what is loaded, in a set that keeps a bucket for each. Full sets let pass.
     NftRule& exceeds_by_key(std::string_view set, const FrameLimit& limit, bool forgets);
+    /// At most that, in all or of what is loaded.
+    NftRule& within(const FrameLimit& limit);
+    NftRule& within_by_key(std::string_view set, const FrameLimit& limit);
+    /// What is loaded is in that set from now on, for the set's time. Full sets end the rule.
+    NftRule& remember_in(std::string_view set);
     NftRule& count();
 
     // The end of the rule: nothing may be added after.
     [[nodiscard]] Request drop();
     [[nodiscard]] Request accept();
     [[nodiscard]] Request go_to(std::string_view chain);
+    [[nodiscard]] Request go_on();  ///< with the next rule
 
   private:
     NftRule& compare(std::uint32_t operation, Bytes value);
-    NftRule& limit_expression(std::uint16_t in, const FrameLimit& limit);
+    enum class Side : std::uint8_t { within, over };
+    NftRule& limit_expression(std::uint16_t in, const FrameLimit& limit, Side side);
+    NftRule& limit_by_key(std::string_view set, const FrameLimit& limit, Side side, bool forgets);
     NftRule& begin(std::string_view expression);
     NftRule& end();
     [[nodiscard]] Request finish(std::uint32_t verdict, std::string_view chain = {});

@@ -6,6 +6,7 @@ Groups:
   speed   ours against kernel VXLAN and, with --peers, OpenVPN, fastd, tinc and SoftEther; hosts of MTU 1380 that fit all of them
   scale   packets per second and memory as sessions, tunnels, VLANs and MAC addresses grow
   profile where our CPU time goes: shares, system calls per GB, a flame graph
+  guard   storm control, probes and all: on against off; rounds of probes and memory as VLANs grow
   l2tp    the control plane alone: 10,000 sessions on one and on 1,000 control connections
   ike     IKE SAs set up a second beside strongSwan's charon; idle ones
   smoke   a second of each: does the harness work (nothing is asserted about speed)
@@ -24,6 +25,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 import entries                                  # noqa: E402
 import flame                                    # noqa: E402
+import guard                                    # noqa: E402
 import l2tp                                     # noqa: E402
 import scale                                    # noqa: E402
 from lab import PROFILES, Lab, LabFailed        # noqa: E402
@@ -189,8 +191,18 @@ def group_ike(group, profile, options):
     return lines, f"## {group}\n\n" + "\n".join(rows) + "\n"
 
 
+def group_guard(group, profile, options):
+    results = run_compare(group, profile, options, guard.contestants(options.programs, options.suite), guard.WHAT, {}, options.rounds)
+    lines = results.lines(ours="guard-on", bars=guard.BARS)
+    text = f"## {group}\n\n" + results.markdown()
+    if profile == options.profile[0]:       # engines know no profile
+        more, table = guard.engines(group, profile, os.environ.get("ISTHMUS_BUILD", str(ROOT / "build" / "release")), log)
+        lines, text = lines + more, text + "\n" + table
+    return lines, text
+
+
 GROUPS = {"base": group_base, "speed": group_speed, "scale": group_scale, "profile": group_profile, "l2tp": group_l2tp,
-          "ike": group_ike,
+          "ike": group_ike, "guard": group_guard,
           "smoke": group_smoke}
 
 

@@ -246,6 +246,73 @@ TEST_CASE("one source's ARP flood leaves the others theirs") {
     CHECK(pair.dropped("resolution_per_source") >= 190);
 }
 
+TEST_CASE(
+    "an ARP flood with a new source in each frame leaves known sources theirs, and who asks again comes "
+    "through") {
+    const PrivateNamespace space;
+    if (!space.usable_for("nft kernel: strangers")) return;
+    Pair pair;
+    REQUIRE(pair.hands.bridge("br0"));
+    REQUIRE(pair.hands.change(netlink::set_up(pair.hands.link("br0").index, true)));
+    REQUIRE(pair.hands.veth("vc", "vd"));
+    for (const char* port : {"va", "vc"}) {
+        REQUIRE(pair.hands.change(
+            netlink::set_master(pair.hands.link(port).index, pair.hands.link("br0").index)));
+        REQUIRE(pair.hands.change(netlink::set_up(pair.hands.link(port).index, true)));
+    }
+    Port behind("vd");
+    DeviceRules rules = out_of("va");
+    rules.way = DeviceRules::Way::both;
+    rules.limits.resolution = FrameLimit{1'000, 1'000};
+    rules.limits.strangers = FrameLimit{1, 5};
+    pair.apply(rules);
+    for (const std::uint16_t vid : {std::uint16_t{0}, std::uint16_t{10}}) {
+        const auto all_hosts = [&](std::uint8_t mark) {
+            for (std::uint8_t host = 1; host <= 20; ++host)
+                pair.b->send(frame(mark, kBroadcast, kArp, vid, host));
+        };
+        all_hosts(1);  // known since before the flood
+        CHECK(behind.received() == std::map<std::uint8_t, int>{{1, 20}});
+        for (int i = 0; i < 2'000; ++i) {
+            Octets made_up = frame(2, kBroadcast, kArp, vid, 0);
+            made_up[8] = static_cast<std::uint8_t>(vid);
+            store_be16(made_up.data() + 9, static_cast<std::uint16_t>(i));
+            pair.b->send(made_up);
+        }
+        const auto flooded = behind.received();
+        CHECK(flooded.at(2) >= 380);  // so many strangers become known before it is a flood
+        CHECK(flooded.at(2) <= 500);
+        all_hosts(1);
+        CHECK(behind.received() == std::map<std::uint8_t, int>{{1, 20}});
+        for (int i = 0; i < 3; ++i) all_hosts(4);
+        const auto got = behind.received();
+        CHECK(got.at(4) >= 40);  // all but each one's first
+    }
+    CHECK(pair.dropped("strangers") >= 2 * 1'500);
+}
+
+TEST_CASE("a limit may be of bytes, and one of none lets nothing through") {
+    const PrivateNamespace space;
+    if (!space.usable_for("nft kernel: bytes")) return;
+    Pair pair;
+    DeviceRules rules = out_of("va");
+    rules.limits.broadcast = FrameLimit{100, 1'000, true};
+    rules.limits.multicast = FrameLimit{0, 0};
+    pair.apply(rules);
+    for (const std::uint16_t vid : {std::uint16_t{0}, std::uint16_t{10}})
+        for (int i = 0; i < 100; ++i) {
+            pair.a->send(frame(static_cast<std::uint8_t>(1 + vid), kBroadcast, kIp, vid));
+            pair.a->send(frame(2, "01:00:5e:01:02:03", kIp, vid));
+        }
+    const auto got = pair.b->received();
+    for (const std::uint8_t mark : {std::uint8_t{1}, std::uint8_t{11}}) {
+        CHECK(got.at(mark) >= 11);  // of 80 bytes each, or 76 without the tag
+        CHECK(got.at(mark) <= 20);
+    }
+    CHECK(got.count(2) == 0);
+    CHECK(pair.dropped("multicast") >= 200);
+}
+
 TEST_CASE("rules are replaced as a whole, survive who made them, and go when asked to, twice if need be") {
     const PrivateNamespace space;
     if (!space.usable_for("nft kernel: replace")) return;

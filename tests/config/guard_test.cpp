@@ -166,6 +166,45 @@ TEST_CASE("a percentage needs a rate to be of") {
     CHECK(only_problem(with_guard("[guard.storm]\nall = \"5 %\"")).find("has none") != std::string::npos);
 }
 
+TEST_CASE("LAN ports have limits of their own, and bridges theirs on top") {
+    CHECK(loaded(kGood).bridges[0].lan_storm == lan_limits());
+    const std::string text = with_guard(
+        "[guard.lan_storm]\nbroadcast = \"100 pps\"\nmulticast = \"2 Mbit/s\"\nper_source = \"9 pps\"");
+    StormLimits limits = loaded(text).bridges[0].lan_storm;
+    CHECK(limits.of(StormClass::broadcast) == StormLimit{Unit::packets, 100, 100, 50});
+    CHECK(limits.of(StormClass::multicast) == StormLimit{Unit::bits, 2'000'000, 200'000, 1'000'000});
+    CHECK(limits.of(StormClass::address_resolution)->rate == 5'000);
+    CHECK(limits.per_source == RateLimit{9, 18});
+    limits = loaded(replaced(text, "ports = [",
+                             "lan_storm = { broadcast = \"none\", every = \"7 pps\" }\nports = ["))
+                 .bridges[0]
+                 .lan_storm;
+    CHECK_FALSE(limits.of(StormClass::broadcast).has_value());
+    CHECK(limits.of(StormClass::local_multicast)->rate == 7);
+    CHECK_FALSE(limits.of(StormClass::unknown_unicast).has_value());
+    CHECK(limits.per_source == RateLimit{9, 18});
+    CHECK(loaded(text).sessions[0].admission.storm == StormLimits{});
+}
+
+TEST_CASE("what the kernel cannot limit at a LAN port is refused, with the reason") {
+    const auto refused = [](const std::string& setting) {
+        return only_problem(with_guard("[guard.lan_storm]\n" + setting));
+    };
+    CHECK(refused("broadcast = \"5 %\"") ==
+          "c.toml:7: guard.lan_storm.broadcast: a LAN port has no rate to take a part of; write packets or "
+          "bits, "
+          "as in \"1000 pps\" or \"2 Mbit/s\"");
+    CHECK(refused("broadcast = \"5 pps, falling 2\"").find("is over when nothing is dropped; remove it") !=
+          std::string::npos);
+    for (const std::string key : {"address_resolution", "per_source", "every"})
+        CHECK(refused(key + " = \"2 Mbit/s\"").find("are counted, not weighed") != std::string::npos);
+    CHECK(refused("unknown_unicast = \"5 pps\"").find("guard.lan_storm.unknown_unicast: unknown key") !=
+          std::string::npos);
+    CHECK(refused("broadcast = \"fast\"").find("is no limit") != std::string::npos);
+    CHECK(only_problem(replaced(kGood, "ports = [", "lan_storm = { multicast = \"1 %\" }\nports = ["))
+              .find("bridge.lan_storm.multicast: a LAN port has no rate") != std::string::npos);
+}
+
 TEST_CASE("spanning trees kept in without probes are refused, with the reason") {
     CHECK(only_problem(with_guard("probes = false"))
               .find("session.bpdu: spanning tree does not see a second path between the sites, and with "

@@ -159,7 +159,26 @@ TEST_CASE("an ARP storm with made-up sources leaves half of the class to hosts t
             meters.admit(limits, frame(StormClass::address_resolution, 10, ms / 10 % 50), now) ? 1U : 0U;
     }
     CHECK(honest == asked);
-    CHECK(strangers <= 150 + 1'500);
+    CHECK(strangers <= 75 + 750);
+}
+
+TEST_CASE(
+    "a class is calm while half of its burst is there, and address resolution while strangers are few") {
+    StormMeters meters(1);
+    const StormLimits limits;
+    CHECK(meters.is_calm(limits, frame(StormClass::broadcast), kNow));
+    int taken = 0;
+    while (meters.is_calm(limits, frame(StormClass::broadcast), kNow)) {
+        REQUIRE(meters.admit(limits, frame(StormClass::broadcast), kNow));
+        ++taken;
+    }
+    CHECK(taken == 251);
+    CHECK(meters.is_calm(limits, frame(StormClass::broadcast, 11), kNow));
+    CHECK(meters.is_calm(limits, frame(StormClass::address_resolution), kNow));
+    CHECK(meters.is_calm(limits, frame(StormClass::broadcast), kNow + 1s));
+    StormLimits none;
+    none.classes[static_cast<std::size_t>(StormClass::broadcast)].reset();
+    CHECK(meters.is_calm(none, frame(StormClass::broadcast), kNow));
 }
 
 TEST_CASE("what was offered and dropped is counted by VLAN and class, and the worst senders are named") {

@@ -145,35 +145,95 @@ def from_the_tunnel(name):
         peer.close()
 
 
-def honest_arp(name, storm_frames):
-    """Ten requests a second of a host that was known before: each of them passes."""
-    honest = host(5000)
+def made_up(frame, *places):
+    """Makes frames like that one: at each place (offset, size) something else in every one."""
+    def frames():
+        out = bytearray(frame)
+        for _ in range(100):
+            for offset, size in places:
+                out[offset:offset + size] = os.urandom(size)
+            yield out
+    return frames
+
+
+# In a tagged ARP request the sender's MAC address is in the header at 6 and in the body at 26, its IP address at 32.
+ARP_STORMS = {
+    "one flooder": [arp(host(1))],
+    "a new source in each frame": made_up(arp(host(1)), (7, 5), (32, 4)),
+    "a thousand sources": [arp(host(10_000 + n)) for n in range(1000)],
+}
+if os.environ.get("ISTHMUS_LONG"):
+    ARP_STORMS["one flooder with a new IP address in each frame"] = made_up(arp(host(1)), (32, 4))
+HONEST = 20              # hosts that were there before the storm, each asking once a second
+
+
+@cases(ARP_STORMS, "In an ARP storm of {} each request of honest hosts passes, and a new host comes through")
+def honest_arp(name):
+    honest = {mac(host(5000 + n)) for n in range(HONEST)}
+    newcomer, source = host(6000), slice(6, 12)
     with Lab("storms") as lab:
         site = OneSite(lab, clear_config())
         site.start()
         peer, lan = Peer(site), FrameSocket(site.lan, "eth0", receive=False)
         quiet = FrameSocket(site.lan, "eth0", receive=False)
-        peer.kind_of = lambda frame: "honest" if frame[6:12] == mac(honest) else "storm"
-        quiet.send(arp(honest))
-        check(wait_until(lambda: peer.count("honest") == 1, 5), "not even one ARP request passes")
-        with Storm(lan.socket.send, storm_frames):
+        peer.kind_of = lambda frame: "honest" if frame[source] in honest else "new" if frame[source] == mac(newcomer) else "storm"
+        for n in range(HONEST):
+            quiet.send(arp(host(5000 + n)))
+        check(wait_until(lambda: peer.count("honest") == HONEST, 5), f"{peer.count('honest')} of {HONEST} first requests pass")
+        came, seconds = None, max(SECONDS, 12)
+        with Storm(lan.socket.send, ARP_STORMS[name]):
             time.sleep(1)
-            before, sent = peer.count("honest"), 0
-            end = time.monotonic() + SECONDS
-            while time.monotonic() < end:
-                sent += quiet.send(arp(honest))
-                time.sleep(0.1)
+            before, sent, begin, storm = peer.count("honest"), 0, time.monotonic(), peer.count("storm")
+            while time.monotonic() - begin < seconds:
+                sent += quiet.send(arp(host(5000 + sent % HONEST), f"192.0.2.{sent % 250}"))
+                if sent % HONEST == 0 and came is None:
+                    quiet.send(arp(newcomer))
+                time.sleep(1 / HONEST)
+                if came is None and peer.count("new"):
+                    came = time.monotonic() - begin
             wait_until(lambda: peer.count("honest") - before >= sent, 2)
-            passed = peer.count("honest") - before
-        check(peer.count("storm") > 0, "the storm never came")
-        check(passed == sent, f"{name}: {passed} of {sent} honest requests passed, beside {peer.count('storm')} of the storm")
+            passed, storm = peer.count("honest") - before, (peer.count("storm") - storm) / (time.monotonic() - begin)
+        check(storm > 1, "the storm never came")
+        check(storm < 320, f"{storm:.0f} a second of the storm pass")
+        check(passed == sent, f"{passed} of {sent} honest requests passed, beside {storm:.0f} a second of the storm")
+        check(came is not None, f"the new host did not come through within {seconds} s")
+        learned = len(site.gw.run("bridge", "fdb", "show", "br", "br-dc").stdout.splitlines())
+        check(learned < 3000 + 1800 * seconds, f"the kernel's bridge learned {learned} addresses")
+        print(f"  {sent} honest requests; of the storm {storm:.0f} a second; the new host after {came:.1f} s; {learned} addresses learned")
         peer.close()
 
 
 @case
-def honest_arp_beside_one_flooder():
-    """One host's ARP storm leaves each request of an honest host its way"""
-    honest_arp("one flooder", [arp(host(1))])
+def at_lan_ports():
+    """A storm at one LAN port is cut before it reaches another, told, and cut as well when the daemon is dead"""
+    frames, limit = CLASSES["broadcast"][0], 1000
+    config = clear_config()
+    config["bridge"][0]["ports"] = ["lan0", "lan1"]
+    with Lab("storms") as lab:
+        site = OneSite(lab, config)
+        other = lab.namespace("lan2")
+        lab.veth(site.gw, "lan1", other, "eth0")
+        other.sysctl(net__ipv6__conf__all__disable_ipv6=1)
+        mark = marker()
+        site.start()
+        lan = FrameSocket(site.lan, "eth0", receive=False)
+        quiet = ethernet("02:0b:00:00:00:09", host(1), TEST_TYPE, mark + bytes(44), tag(VLAN))
+
+        def storms():
+            return site.gateway.status()["storms"]
+
+        with Watch(other, "eth0", mark) as watch:
+            lan.send(quiet)
+            check(wait_until(lambda: watch.count > 0 or not lan.send(quiet), 10, 0.2), "nothing passes between the LAN ports")
+            with Storm(lan.socket.send, [frames[0][:-len(mark)] + mark]):
+                is_limited(rate_of(lambda: watch.count, 5), limit, "between LAN ports")
+                check(wait_until(lambda: any(e["id"] == "storm" and e.get("port") == "lan0" for e in storms()["events"]), 15),
+                      f"the storm is not told: {storms()['events']}")
+                port = next(p for p in storms()["ports"] if p["port"] == "lan0" and p["class"] == "broadcast")
+                check(port["level"] == "storm" and port["dropped_pps"] > 0 and port["limit_pps_per_vlan"] == limit, f"status says {port}")
+                check("LAN port lan0" in site.gateway.status_text(), "isthmus status does not show the storm")
+                site.gateway.kill()
+                is_limited(rate_of(lambda: watch.count, 5), limit, "with the daemon dead")
 
 
 @case

@@ -111,8 +111,11 @@ TEST_CASE("a device's rules are chains at its hooks, and sets of a thousand elem
     GuardRules rules;
     DeviceRules tap;
     tap.device = "ist-a";
-    tap.limits = {FrameLimit{40, 80}, FrameLimit{1000, 1000}, FrameLimit{1000, 1000}, FrameLimit{1000, 1000},
-                  FrameLimit{4000, 4000}};
+    tap.limits.resolution_per_source = FrameLimit{40, 80};
+    tap.limits.resolution = FrameLimit{1000, 1000};
+    tap.limits.broadcast = FrameLimit{1000, 1000};
+    tap.limits.local_multicast = FrameLimit{1000, 1000};
+    tap.limits.multicast = FrameLimit{4000, 4000};
     tap.bum_blocked.vlans = VlanSet::all();
     DeviceRules lan;
     lan.device = "lan0";
@@ -121,11 +124,44 @@ TEST_CASE("a device's rules are chains at its hooks, and sets of a thousand elem
     const auto batch = replace_guard_table(rules);
     CHECK(count_of(batch, NFT_MSG_NEWTABLE) == 2);
     CHECK(count_of(batch, NFT_MSG_DELTABLE) == 1);
-    CHECK(count_of(batch, NFT_MSG_NEWCHAIN) == 4);
+    CHECK(count_of(batch, NFT_MSG_NEWCHAIN) == 4 + 2);  // tagged or not, and for limits of address resolution
     CHECK(count_of(batch, NFT_MSG_NEWSETELEM) == 5);
     for (const Request& request : batch) CHECK(request.bytes.size() < 65'536);
     rules.devices[1].blocked.untagged = true;
-    CHECK(count_of(replace_guard_table(rules), NFT_MSG_NEWCHAIN) == 6);
+    CHECK(count_of(replace_guard_table(rules), NFT_MSG_NEWCHAIN) == 6 + 2);
+}
+
+TEST_CASE("who is known is kept once for all devices, and who was seen only where frames come in") {
+    GuardRules rules;
+    DeviceRules lan;
+    lan.device = "lan0";
+    lan.way = DeviceRules::Way::both;
+    lan.limits.resolution = FrameLimit{20'000, 20'000};
+    lan.limits.strangers = FrameLimit{1'000, 1'000};
+    rules.devices = {lan};
+    const auto named = [](const NftBatch& batch, std::string_view set) {
+        int count = 0;
+        for (const Request& request : batch) {
+            const std::string_view bytes(reinterpret_cast<const char*>(request.bytes.data()),
+                                         request.bytes.size());
+            const bool is_set = view(request).type == (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWSET);
+            if (is_set && bytes.find(set) != std::string_view::npos) ++count;
+        }
+        return count;
+    };
+    const auto one = replace_guard_table(rules);
+    rules.devices.push_back(lan);
+    rules.devices[1].device = "lan1";
+    const auto two = replace_guard_table(rules);
+    for (const auto* batch : {&one, &two}) {
+        CHECK(named(*batch, std::string("known\0", 6)) == 1);
+        CHECK(named(*batch, std::string("seen\0", 5)) == 1);
+    }
+    CHECK(count_of(two, NFT_MSG_NEWRULE) == 2 * count_of(one, NFT_MSG_NEWRULE));
+    rules.devices = {lan};
+    rules.devices[0].way = DeviceRules::Way::out;
+    // Neither looked up nor remembered, in both branches.
+    CHECK(count_of(replace_guard_table(rules), NFT_MSG_NEWRULE) == count_of(one, NFT_MSG_NEWRULE) - 4);
 }
 
 TEST_CASE("a rule's count is found by its comment, and nothing else is taken for one") {
