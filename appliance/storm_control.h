@@ -20,8 +20,8 @@
 namespace isthmus::appliance {
 
 /// What the kernel limits at a session's interface: enough for a TAP's queue to keep its room for known unicast, while the workers say
-/// exactly what passes. Address resolution is limited by its source in the kernel too, and as a whole only far above the class's rate:
-/// a lower limit there would take honest hosts' ARP with the flooder's.
+/// exactly what passes. Address resolution is limited by its source in the kernel too, sources that it does not know together, and as
+/// a whole only far above the class's rate: a lower limit there would take honest hosts' ARP with the flooders'.
 [[nodiscard]] bridge::FloodLimits kernel_limits(const stp_guard::StormLimits& limits);
 
 class StormControl final : public ControlPlane {
