@@ -312,7 +312,7 @@ void TableWriter::add_busy(const Branch& branch, const std::string& chain) {
     const FrameLimit little{std::max<std::uint64_t>(of_source.per_second / 20, 1),
                             std::max<std::uint32_t>(of_source.burst / 16, 1)};
     const FrameLimit quarter{std::max<std::uint64_t>(of_all.per_second / 4, 1),
-                          std::max<std::uint32_t>(of_all.burst / 4, 1)};
+                             std::max<std::uint32_t>(of_all.burst / 4, 1)};
     const std::string busy = branch.name + "_busy";
     const std::string asks_little = "little_" + branch.name;
     plain_chain(busy);

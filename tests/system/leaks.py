@@ -1,10 +1,12 @@
 """Whether neighbours' own protocols leak through a gateway: each kind, tagged and untagged, by policy, both ways."""
+import shutil
 import struct
+import time
 
 from harness import case, cases, check, main
-from lab import Lab, wait_until
-from one_site import LAN_MAC, LOCAL, OneSite, clear_config
-from wire import FrameSocket, Watch, ethernet, link_local_frames, marker, tag, BROADCAST, TEST_TYPE
+from lab import Lab, run, wait_until
+from one_site import LAN_MAC, LOCAL, OneSite, clear_config, vectors
+from wire import FrameSocket, Watch, ethernet, link_local_frames, marker, read_capture, tag, BROADCAST, TEST_TYPE
 
 SESSION, COOKIE = 0xA1B2C3D4, bytes.fromhex("f1f2f3f4f5f6f7f8")
 L2TP = struct.pack("!HHI", 3, 0, SESSION) + COOKIE
@@ -99,6 +101,37 @@ def allowed():
         wanted = {"CDP", "CDP, tagged", "UDLD", "UDLD, tagged"}
         check(out == wanted, f"towards the tunnel {sorted(out)}")
         check(inside == wanted, f"from the tunnel {sorted(inside)}")
+
+
+@cases(["filter", "transparent"], "With bpdu = \"{}\" frames of real switches, all of which tshark names STP, are kept in or cross, both ways, tagged too")
+def real_switches(policy):
+    files = [vectors("pcap-tcpdump", "valid", name) for name in
+             ("802.1D_spanning_tree.pcap", "802.1w_rapid_STP.pcap", "MSTP_Intra-Region_BPDUs.pcap")]
+    frames = {f"{file.stem} {n}": packet.data for file in files for n, packet in enumerate(read_capture(file))}
+    if shutil.which("tshark"):
+        names = [run("tshark", "-r", file, "-T", "fields", "-e", "_ws.col.Protocol").stdout.split() for file in files]
+        check([name for of_file in names for name in of_file] == ["STP"] * len(frames), f"tshark names them {names}")
+    frames |= {f"{name}, tagged": frame[:12] + tag(10) + frame[12:] for name, frame in frames.items()}
+    to_bridges = bytes.fromhex("0180c2000000")
+    with Lab("leaks") as lab:
+        bench = Bench(lab, bpdu=policy)
+        for frame in frames.values():
+            bench.lan.send(frame)
+            time.sleep(0.005)
+        out = 0
+        try:
+            while True:
+                out += bench.peer.recv(2048)[16:22] == to_bridges
+        except TimeoutError:
+            pass
+        with Watch(bench.site.lan, "eth0", to_bridges) as watch:
+            for frame in frames.values():
+                bench.peer.sendto(L2TP + frame, (LOCAL, 1701))
+                time.sleep(0.005)
+            watch.settle(len(frames), 0.5 if policy == "filter" else 5)
+        expected = len(frames) if policy == "transparent" else 0
+        check(out == expected, f"{out} of {len(frames)} cross towards the tunnel, expected {expected}")
+        check(watch.count == expected, f"{watch.count} of {len(frames)} cross from the tunnel, expected {expected}")
 
 
 if __name__ == "__main__":
