@@ -132,9 +132,9 @@ def tree(combination):
             if crosses:
                 check(wait_until(lambda: wanted in peer.versions, 30), f"no BPDU of version {wanted} crosses: {peer.versions}")
             else:
-                check(wait_until(lambda: kept() >= 3, 30), f"only {kept()} BPDUs came to the gateway")
+                check(wait_until(lambda: kept() >= 2, 30), f"only {kept()} BPDUs came to the gateway")
                 check(not peer.versions, f"{len(peer.versions)} BPDUs leak, of versions {set(peer.versions)}")
-            better, end = mac(BETTER).hex(), time.monotonic() + (20 if crosses else 7)
+            better, end = mac(BETTER).hex(), time.monotonic() + (20 if crosses else 5)
             while time.monotonic() < end and better not in switch.root():
                 peer.send(better_bpdu(switch.rapid))
                 time.sleep(0.5)

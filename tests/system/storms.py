@@ -131,7 +131,7 @@ def towards_the_tunnel(name):
         peer.close()
 
 
-@cases(["broadcast", "multicast", "link-local multicast"], "A storm of {} from the tunnel is cut to its rate, within 5 %")
+@cases(["broadcast", "multicast", "link-local multicast", "unknown unicast"], "A storm of {} from the tunnel is cut to its rate, within 5 %")
 def from_the_tunnel(name):
     frames, limit = CLASSES[name]
     mark = marker()
