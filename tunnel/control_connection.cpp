@@ -341,7 +341,7 @@ void ControlConnection::on_unknown_to_peer(TimePoint now) {
 }
 
 void ControlConnection::suspend(TimePoint now) noexcept {
-    suspended_until_ = now + kSuspension;
+    if (!std::exchange(stood_back_, true)) suspended_until_ = now + kSuspension;
 }
 
 void ControlConnection::on_timeout(TimePoint now) {

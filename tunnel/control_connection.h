@@ -65,7 +65,8 @@ class ControlConnection {
     void on_keys_changed(TimePoint now);
     /// Forgets it without a word to the peer, nor an event.
     void abandon() noexcept { state_ = State::closed; }
-    /// Own request stands back behind the peer's: nothing is sent for a while, but an answer is still welcome.
+    /// Own request stands back behind the peer's: nothing is sent for a while, but an answer is still welcome. Once only:
+    /// forged requests without end would else hold it back for ever.
     void suspend(TimePoint now) noexcept;
 
     void on_timeout(TimePoint now);
@@ -112,6 +113,7 @@ class ControlConnection {
     State state_;
     bool initiated_;
     std::optional<TimePoint> suspended_until_;
+    bool stood_back_ = false;
     bool answered_ = false;  ///< the peer has said something
     bool stopped_by_peer_ = false;
     ControlConnectionId local_id_{};
