@@ -132,10 +132,24 @@ struct Watched {
     appliance::Commands commands;
     appliance::Resolver resolver{io};
     bridge::Report bridges;
+    stp_guard::KnownHosts hosts{1};
     int changes = 0;
-    appliance::ControlServices services{
-        io,     log,      rng,      {},       inventory.tunnels, inventory.sessions,    providers, sockets,
-        router, injector, commands, resolver, bridges,           [this] { ++changes; }, [] {}};
+    appliance::ControlServices services{io,
+                                        log,
+                                        rng,
+                                        {},
+                                        inventory.tunnels,
+                                        inventory.sessions,
+                                        providers,
+                                        sockets,
+                                        router,
+                                        injector,
+                                        commands,
+                                        resolver,
+                                        bridges,
+                                        hosts,
+                                        [this] { ++changes; },
+                                        [] {}};
     appliance::LivenessPlane plane{services};
     tunnel::PseudowireWatch peer{rng};
     bool path_is_whole = true;
