@@ -131,8 +131,9 @@ class MeshedSites:
             self.switches[site].ip("link", "set", port, "up" if plugged else "down")
 
     def broadcast(self, site, vlan=LOOPED):
+        """From a host of the site that talks to nobody else."""
         host = FrameSocket(self.hosts[site], "eth0", receive=False)
-        host.send(ethernet(BROADCAST, self.mac(site, vlan), TEST_TYPE, marker() + bytes(40), tag(vlan)))
+        host.send(ethernet(BROADCAST, self.mac(site, 0xff), TEST_TYPE, marker() + bytes(40), tag(vlan)))
         host.close()
 
     def guard(self, site):
