@@ -31,5 +31,5 @@ TEST_CASE("any size up to 255 digests, a shorter one being the beginning of a lo
     CHECK(whole.size() == 255 * 64);
     for (const std::size_t size : {0U, 1U, 31U, 32U, 33U, 64U})
         CHECK(to_hex(hkdf(Hash::sha256, key, {}, {}, size).reveal()) == whole.substr(0, 2 * size));
-    CHECK_THROWS(hkdf(Hash::sha256, key, {}, {}, 255 * 32 + 1));
+    CHECK_THROWS((void)hkdf(Hash::sha256, key, {}, {}, 255 * 32 + 1));
 }
