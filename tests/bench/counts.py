@@ -34,6 +34,10 @@ class Counted(Isthmus):
     def environment(self, folder):
         return {"LD_PRELOAD": self.library, "COUNT_CALLS_FILE": f"{folder}/calls"}
 
+    def configuration(self, folder, site):
+        # Loop probes come by the second, not by the GB.
+        return super().configuration(folder, site) + 'bpdu = "transparent"\n\n[guard]\nprobes = false\n'
+
     @staticmethod
     def calls(lab, site):
         with open(f"{lab.folder}/isthmus-{site}/calls", "rb") as f:
