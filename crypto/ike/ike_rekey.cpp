@@ -4,10 +4,12 @@
 
 #include "crypto/ike/auth_common.h"
 #include "crypto/ike/child.h"
+#include "crypto/ike/deletion.h"
 #include "crypto/ike/init_common.h"
 #include "crypto/ike/jitter.h"
 #include "crypto/ike/messages.h"
 #include "crypto/ike/negotiation.h"
+#include "crypto/ike/upkeep.h"
 
 namespace isthmus::crypto::ike::ike_rekey {
 
@@ -80,6 +82,13 @@ IkeSa* living(Core& core, std::optional<IkeSpi> own_spi) {
     return sa != nullptr && sa->state == IkeState::established ? sa : nullptr;
 }
 
+/// The old IKE SA has ended meanwhile: what the peer's crossing exchange made of it has no use either.
+void give_up(Core& core, IkeSa* heir) {
+    if (heir == nullptr || !heir->pending) return;
+    deletion::say_goodbye(core, *heir);
+    upkeep::close(core, *heir, ChildDownReason::replaced);
+}
+
 void on_refused(Core& core, IkeSa& sa, const IkeRekey& rekey, const NotifyPayload& error) {
     if (error.type == NotifyType::invalid_ke_payload && rekey.tries < kMostGroups) {
         const auto wanted = wanted_group_in(error);
@@ -88,8 +97,8 @@ void on_refused(Core& core, IkeSa& sa, const IkeRekey& rekey, const NotifyPayloa
         if (group && std::ranges::find(ours, *group) != ours.end())
             return send(core, sa, *group, rekey.tries + 1, rekey.crossing);
     }
-    // The peer's own exchange went through, so ours is not needed.
-    if (!sa.is_up()) return;
+    // The peer's own exchange went through, so ours is not needed; or all is over.
+    if (!sa.is_up()) return give_up(core, living(core, rekey.crossing));
     if (IkeSa* heir = living(core, rekey.crossing)) return hand_over(core, sa, *heir);
     const bool soon = error.type == NotifyType::temporary_failure;
     if (!soon) core.fail(sa.peer(), "the peer refused to rekey the IKE SA with " + name_of(error.type));
@@ -128,6 +137,7 @@ void on_response(Core& core, IkeSa& sa, IkeRekey rekey, std::span<const Payload>
     const auto made = complete(core, sa, rekey, payloads);
     if (!made) {
         core.fail(sa.peer(), "rekeying the IKE SA: " + made.error());
+        if (!sa.is_up()) return give_up(core, living(core, rekey.crossing));
         if (IkeSa* heir = living(core, rekey.crossing)) return hand_over(core, sa, *heir);
         return sa.enqueue(RekeyIkeTask{}, core.now + spread(kAfterRefusal, 20, core.rng));
     }
@@ -138,8 +148,8 @@ void on_response(Core& core, IkeSa& sa, IkeRekey rekey, std::span<const Payload>
     if (mine_is_void || !sa.is_up()) {
         mine.state = IkeState::replaced;
         mine.enqueue(DeleteIkeTask{ChildDownReason::replaced});
-        if (sa.is_up()) hand_over(core, sa, *other);
-        return;
+        if (!sa.is_up()) return give_up(core, other);
+        return hand_over(core, sa, *other);
     }
     hand_over(core, sa, mine);
     sa.enqueue(DeleteIkeTask{ChildDownReason::replaced});

@@ -127,6 +127,12 @@ TEST_CASE("the same with gateways that crash and operators who terminate") {
     for (std::uint64_t seed = 0; seed < runs() / 2; ++seed) run(1'000'000 + seed, true);
 }
 
+TEST_CASE("an IKE SA that ends while rekeyings of it cross on a bad link leaves nothing behind") {
+    // Seeds that once did.
+    run(9'166, false);
+    run(1'000'736, true);
+}
+
 TEST_CASE("rekeyings that cross lose no packet on a link that only delays and reorders") {
     for (std::uint64_t seed = 0; seed < runs() / 3; ++seed) {
         CAPTURE(seed);
