@@ -20,6 +20,7 @@ SecretBytes secret_hmac(Hash hash, Bytes key, std::initializer_list<Bytes> parts
 SecretBytes hkdf(Hash hash, Bytes key, Bytes salt, Bytes info, std::size_t size) {
     const std::size_t step = hash_size(hash);
     if (size > 255 * step) throw std::length_error("hkdf: more bytes than it can make");
+    if (size == 0) return {};
     const std::vector<std::uint8_t> zeros(step);
     const SecretBytes extracted = secret_hmac(hash, salt.empty() ? Bytes(zeros) : salt, {key});
     std::vector<std::uint8_t> out;
