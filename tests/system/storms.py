@@ -16,6 +16,7 @@ PEER_COOKIE = bytes.fromhex("0102030405060708")
 L2TP = struct.pack("!HHI", 3, 0, SESSION) + COOKIE
 VLAN = 10
 SECONDS = 60 if os.environ.get("ISTHMUS_LONG") else 8
+PATIENCE = 60  # seconds for what takes one to three on a machine that has nothing else to do
 SETTLE = 2.5            # the burst of the first second, and hosts that are not known yet
 TOLERANCE = 0.05
 REMOTE = "02:00:00:00:00:99"
@@ -195,13 +196,17 @@ def honest_arp(name):
                     came = time.monotonic() - begin
             wait_until(lambda: peer.count("honest") - before >= sent, 2)
             passed, storm = peer.count("honest") - before, (peer.count("storm") - storm) / (time.monotonic() - begin)
+            while came is None and time.monotonic() - begin < PATIENCE:  # a busy machine loses more of its requests before us
+                quiet.send(arp(newcomer))
+                if wait_until(lambda: peer.count("new"), 1):
+                    came = time.monotonic() - begin
         check(storm > 1, "the storm never came")
         check(storm < 320, f"{storm:.0f} a second of the storm pass")
         # Those that repeat are known too, and thousands of frames a second of theirs stand in the TAP's queue: where others keep the
         # processors busy one honest request in hundreds finds it full, and is asked again.
         lost = sent // 100 if name == "a thousand sources" else 0
         check(sent - passed <= lost, f"{passed} of {sent} honest requests passed, beside {storm:.0f} a second of the storm")
-        check(came is not None, f"the new host did not come through within {seconds} s")
+        check(came is not None, f"the new host did not come through within {PATIENCE} s")
         learned = len(site.gw.run("bridge", "fdb", "show", "br", "br-dc").stdout.splitlines())
         check(learned < 3000 + 1800 * seconds, f"the kernel's bridge learned {learned} addresses")
         print(f"  {passed} of {sent} honest requests; of the storm {storm:.0f} a second; the new host after {came:.1f} s; {learned} addresses learned")
