@@ -339,6 +339,9 @@ state_dir = "{self.folder}/state"
 control_socket = "{self.folder}/isthmus.sock"
 log_level = "debug"
 
+[guard]
+open_at_once = true
+
 [[bridge]]
 name = "br0"
 ownership = "{v.bridge}"
