@@ -244,6 +244,8 @@ class IsthmusSide:
             f.write(self._configuration())
 
     def up(self):
+        # The bridge and its ports are interfaces of IPv6 too: up, they would solicit routers, untagged, into the tunnel.
+        netns.run("ip", "netns", "exec", self.ns, "sysctl", "-qw", "net.ipv6.conf.default.disable_ipv6=1")
         if self.variant.bridge == "adopt":
             filtering = self.plan.lan[self.site] is not None
             ip(self.ns, f"link add br0 type bridge vlan_filtering {int(filtering)} {'vlan_default_pvid 0' if filtering else ''}"
