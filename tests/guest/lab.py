@@ -125,7 +125,8 @@ class Lane:
     def unplug(self, plan):
         for site in "ab":
             vids = {s[1 if site == "a" else 2] for s in plan.subnets} - {0}
-            ip(self.ns["h" + site], "addr flush dev eth0", *[f"link del eth0.{vid}" for vid in vids], check=False)
+            # A neighbour that was just used would be probed for by ARP seconds later, untagged, into the next variant.
+            ip(self.ns["h" + site], "addr flush dev eth0", "neigh flush dev eth0", *[f"link del eth0.{vid}" for vid in vids], check=False)
 
 
 class KernelSide:
