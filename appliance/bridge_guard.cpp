@@ -329,6 +329,11 @@ void BridgeGuard::on_gateway_frame(SessionIndex session, bool from_tunnel, Bytes
     drain();
 }
 
+void BridgeGuard::on_circling_frame(SessionIndex session, Bytes frame, TimePoint now) {
+    engine_->on_circling_frame({port_id_of(session), vid_of(frame)}, frame, now);
+    drain();
+}
+
 void BridgeGuard::on_storm(SessionIndex session, std::uint16_t vid, bool active, TimePoint now) {
     engine_->on_storm({port_id_of(session), vid}, active, now);
     drain();

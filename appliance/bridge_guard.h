@@ -58,6 +58,8 @@ class BridgeGuard {
     void on_tunnel_bpdu(SessionIndex session, Bytes frame, TimePoint now);
     /// A gateway's frame (HSRP, router advertisement, ...) that a worker saw.
     void on_gateway_frame(SessionIndex session, bool from_tunnel, Bytes frame, TimePoint now);
+    /// A frame that a worker saw come round through a session again and again.
+    void on_circling_frame(SessionIndex session, Bytes frame, TimePoint now);
     /// A storm of any class began in a VLAN of a session, or the last one is over.
     void on_storm(SessionIndex session, std::uint16_t vid, bool active, TimePoint now);
     [[nodiscard]] IfIndex bridge_index() const noexcept { return bridge_index_; }

@@ -69,6 +69,10 @@ void GuardControl::listen() {
         if (guard != nullptr)
             guard->on_gateway_frame(message.session, origin == PuntOrigin::wan, message.data(), now);
     });
+    services_.punts.on(PuntClass::circling, [this](const PuntMessage& message, PuntOrigin, TimePoint now) {
+        BridgeGuard* guard = guard_of(message.session);
+        if (guard != nullptr) guard->on_circling_frame(message.session, message.data(), now);
+    });
 }
 
 BridgeGuard* GuardControl::guard_of(SessionIndex index) {

@@ -32,12 +32,14 @@ enum class PuntClass : std::uint8_t {
     unknown_spi,
     /// A message of a pseudowire's channel (RFC 5085): session, and the message from its channel word on.
     channel,
+    /// The first bytes of a frame that came round again and again: a unicast frame that was dropped for it, or one to a group.
+    circling,
 };
-inline constexpr std::size_t kPuntClassCount = 9;
+inline constexpr std::size_t kPuntClassCount = 10;
 [[nodiscard]] constexpr std::string_view name_of(PuntClass c) noexcept {
     constexpr std::array<std::string_view, kPuntClassCount> kNames{
-        "ike",        "l2tp_control", "bpdu",        "arp",    "probe",
-        "peer_moved", "first_packet", "unknown_spi", "channel"};
+        "ike",        "l2tp_control", "bpdu",        "arp",     "probe",
+        "peer_moved", "first_packet", "unknown_spi", "channel", "circling"};
     return kNames[static_cast<std::size_t>(c)];
 }
 

@@ -4,6 +4,8 @@
 #include <cstring>
 #include <utility>
 
+#include "stp-guard/guard_frame.h"
+
 namespace isthmus::stp_guard {
 
 namespace {
@@ -19,6 +21,8 @@ constexpr std::size_t kDestinationAt = 0;
 constexpr std::size_t kSourceAt = 6;
 constexpr std::size_t kGuardNodeAt =
     20;  ///< guard_frame.h: in the payload, which classify() found to be long enough
+/// Of a frame that goes round control wants to know whom it is for: two tags, and the longest header with an address.
+constexpr std::size_t kAddressedHead = 128;
 
 DropReason vlan_verdict(const AdmissionOptions& options, std::uint16_t vid) noexcept {
     if (options.any_vlan) return DropReason::none;
@@ -159,7 +163,10 @@ DropReason AdmissionStage::probe_verdict(const PacketBuffer& packet, const Sessi
     counters_.probes.add();
     copy_up(PuntClass::probe, packet, now);
     const std::uint64_t node = load_be64(packet.data().data() + frame.payload_offset + kGuardNodeAt);
-    if (node == raw(session.node)) return DropReason::guard_frame;
+    if (node == raw(session.node)) {
+        circles_.suspect(packet.meta.session, frame.vid, now);
+        return DropReason::guard_frame;
+    }
     if (const DropReason reason = flooding_verdict(session, frame.vid); reason != DropReason::none)
         return reason;
     return buckets_of(packet).probes.take(kProbes, 1, now) ? DropReason::none : DropReason::storm_limit;
@@ -176,6 +183,8 @@ DropReason AdmissionStage::customer_verdict(const PacketBuffer& packet, const Se
                                             const FrameClass& frame, TimePoint now) noexcept {
     if (concerns_gateways(frame.protocol)) copy_up(PuntClass::arp, packet, now);
     const bool flooded = is_flooded(packet, session, frame, now);
+    // An answer to a question of the guard's has taught all switches on its way; no bridge knows whom it is for.
+    if (flooded && is_guard_source(address_at(packet, kDestinationAt))) return DropReason::guard_frame;
     const DropReason blocked =
         flooded ? flooding_verdict(session, frame.vid) : crossing_verdict(session, frame.vid);
     if (blocked != DropReason::none) return blocked;
@@ -183,6 +192,7 @@ DropReason AdmissionStage::customer_verdict(const PacketBuffer& packet, const Se
         session.gateways->keeps(packet.data(), frame))
         return DropReason::gateway_isolation;
     if (flooded) return flood_verdict(packet, session, frame, now);
+    if (goes_round(packet, session, frame, now)) return DropReason::circling_unicast;
     if (hosts_.here == nullptr) return DropReason::none;
     const HostTable::Heard heard = hosts_.here->heard(
         packet.meta.session, frame.vid, address_at(packet, kSourceAt), session.options.macs, now);
@@ -207,6 +217,10 @@ DropReason AdmissionStage::flood_verdict(const PacketBuffer& packet, const Sessi
     }
     StormMeters& meters = session.meters->of(direction_);
     if (!meters.admit(session.options.storm, flooded, now)) return DropReason::storm_limit;
+    // It may be a loop, or somebody who repeats himself: reason enough to probe, and none to drop.
+    if (frame.cast != Cast::unicast &&
+        circles_.comes_round(packet.meta.session, packet.data(), now, CircleDetector::kPause))
+        copy_up(PuntClass::circling, packet, now, kAddressedHead);
     // A storm teaches nothing: its made-up addresses would fill the limits of MAC addresses, and be known then. Hosts that speak to
     // one another are known by that.
     if (hosts_.here != nullptr &&
@@ -230,12 +244,25 @@ bool AdmissionStage::is_flooded(const PacketBuffer& packet, const SessionAdmissi
                                  now);
 }
 
-void AdmissionStage::copy_up(PuntClass c, const PacketBuffer& packet, TimePoint now) noexcept {
+bool AdmissionStage::goes_round(const PacketBuffer& packet, const SessionAdmission& session,
+                                const FrameClass& frame, TimePoint now) noexcept {
+    const bool blocked = session.vlans->of(frame.vid) == VlanState::bum_blocked;
+    if (!blocked && !circles_.is_suspect(packet.meta.session, frame.vid, now)) return false;
+    const Duration pause = blocked ? CircleDetector::kPause : CircleDetector::kShortPause;
+    if (!circles_.comes_round(packet.meta.session, packet.data(), now, pause)) return false;
+    if (!session.options.observe) copy_up(PuntClass::circling, packet, now, kAddressedHead);
+    return true;
+}
+
+void AdmissionStage::copy_up(PuntClass c, const PacketBuffer& packet, TimePoint now,
+                             std::size_t most) noexcept {
     if (punt_ == nullptr) return;
     if (!buckets_of(packet).copies[static_cast<std::size_t>(c)].take(copies_of(c), 1, now)) return;
     const Path path = packet.meta.path != nullptr ? *packet.meta.path : Path{};
     // A full ring costs a copy, not the verdict; the ring counts it.
-    (void)punt_->offer(c, packet.meta.tunnel, packet.meta.session, path, packet.data());
+    const Bytes bytes = packet.data();
+    (void)punt_->offer(c, packet.meta.tunnel, packet.meta.session, path,
+                       bytes.first(std::min(bytes.size(), most)));
 }
 
 std::uint64_t AdmissionCounters::bpdus() const noexcept {

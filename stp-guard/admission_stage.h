@@ -13,6 +13,7 @@
 #include "base/pipeline.h"
 #include "base/punt.h"
 #include "stp-guard/bpdu.h"
+#include "stp-guard/circle_detector.h"
 #include "stp-guard/direction.h"
 #include "stp-guard/frame_class.h"
 #include "stp-guard/frame_ring.h"
@@ -85,20 +86,27 @@ struct AdmissionCounters {
 /// Drops, in this order:
 ///   session_down (no such session), malformed_frame, guard_frame (a message of the peer's guard), link_local_protocol,
 ///   port_blocked (the session is), untagged_not_allowed and vlan_not_allowed, port_blocked or vlan_suspended (the VLAN is),
-///   vlan_bum_blocked for what is flooded and for probes, guard_frame (a probe of ours, back), gateway_isolation, mac_limit for new
-///   hosts, and storm_limit for what is flooded.
+///   vlan_bum_blocked for what is flooded and for probes, guard_frame (a probe of ours, back, or an answer to a guard), gateway_isolation, circling_unicast
+///   for what is not flooded, mac_limit for new hosts, and storm_limit for what is flooded.
 /// Frames are never altered.
 ///
 /// Loop probes are copied up to control whatever the VLAN's state. They cross where BUM crosses, with a limit of their own, and end at
 /// the node that sent them. A VLAN that is blocked is probed by frames that control puts in behind this stage.
 ///
 /// Flooded is what goes to a group, and unicast to hosts that HostTables do not know. Without tables unicast counts as known.
+///
+/// Known unicast is looked at for going round where the VLAN's BUM is blocked, and where a probe of ours came back lately: copies of
+/// what is dropped as circling_unicast go up to control, which asks for the host. Elsewhere that costs one comparison. Copies of
+/// what goes to a group and comes round go up as well, since that may be the first sign of a loop.
 class AdmissionStage final : public Stage {
   public:
     /// `punt`, if given, outlives the stage: copies of spanning trees' frames, loop probes and gateways' frames go there, with a limit for
     /// each session, so that none starves another.
     explicit AdmissionStage(Direction direction, PuntRings* punt = nullptr, HostTables hosts = {})
-        : direction_(direction), punt_(punt), hosts_(hosts) {}
+        : direction_(direction),
+          punt_(punt),
+          hosts_(hosts),
+          circles_(hosts.here != nullptr ? hosts.here->seed() : 0) {}
 
     [[nodiscard]] std::string_view name() const noexcept override { return "admission"; }
     [[nodiscard]] Overhead overhead() const noexcept override { return {}; }
@@ -135,7 +143,10 @@ class AdmissionStage final : public Stage {
                                            const FrameClass& frame, TimePoint now) noexcept;
     [[nodiscard]] bool is_flooded(const PacketBuffer& packet, const SessionAdmission& session,
                                   const FrameClass& frame, TimePoint now) const noexcept;
-    void copy_up(PuntClass c, const PacketBuffer& packet, TimePoint now) noexcept;
+    [[nodiscard]] bool goes_round(const PacketBuffer& packet, const SessionAdmission& session,
+                                  const FrameClass& frame, TimePoint now) noexcept;
+    void copy_up(PuntClass c, const PacketBuffer& packet, TimePoint now,
+                 std::size_t most = PuntMessage::kMaxSize + 1) noexcept;
     [[nodiscard]] Buckets& buckets_of(const PacketBuffer& packet) noexcept {
         return buckets_[raw(packet.meta.session)];
     }
@@ -146,6 +157,7 @@ class AdmissionStage final : public Stage {
     FrameRing* ring_ = nullptr;
     std::shared_ptr<const AdmissionTable> table_;
     std::vector<Buckets> buckets_;  ///< as long as the table
+    CircleDetector circles_;
     AdmissionCounters counters_;
 };
 

@@ -4,6 +4,7 @@
 //   guard_rounds.cpp     clean rounds, opening, suspension, siblings
 //   guard_exchange.cpp   what gateways tell each other
 //   guard_watch.cpp      storms, BPDUs, hosts, people: what makes the probes look closer
+//   guard_circles.cpp    frames that come round again and again
 //   guard_restore.cpp    over a restart
 //   guard_report.cpp     sentences and status
 #pragma once
@@ -20,6 +21,7 @@
 
 #include "stp-guard/guard_engine.h"
 #include "stp-guard/guard_message.h"
+#include "stp-guard/host_question.h"
 #include "stp-guard/loop_evidence.h"
 #include "stp-guard/mac_moves.h"
 #include "stp-guard/opening.h"
@@ -27,6 +29,7 @@
 #include "stp-guard/place_hash.h"
 #include "stp-guard/probe_ledger.h"
 #include "stp-guard/probe_scheduler.h"
+#include "stp-guard/question_pace.h"
 #include "stp-guard/saved_state.h"
 #include "stp-guard/sibling_election.h"
 #include "stp-guard/sightings.h"
@@ -136,6 +139,9 @@ class GuardCore {
     void on_fdb_overrun(TimePoint now);
     void on_command(const GuardCommand& command, TimePoint now);
 
+    // guard_circles.cpp
+    void on_circling_frame(Place place, Bytes frame, TimePoint now);
+
     // guard_restore.cpp
     [[nodiscard]] Result<void, std::string> restore(Bytes saved, std::uint64_t boot, TimePoint now);
     [[nodiscard]] std::vector<std::uint8_t> save(std::uint64_t boot, TimePoint now) const;
@@ -238,6 +244,12 @@ class GuardCore {
     void send_message(Port& port, std::uint64_t echo, TimePoint now);
     [[nodiscard]] VlanEntry entry_for(const Port& port, std::uint16_t vid, TimePoint now) const;
 
+    // guard_circles.cpp
+    void on_circling_unicast(Place place, const Addressee& who, TimePoint now);
+    [[nodiscard]] bool is_blocked_by_peer(const Port& session, std::uint16_t vid, TimePoint now) const;
+    [[nodiscard]] bool is_cut(std::uint16_t vid, TimePoint now) const;
+    void ask(Place circled, const Addressee& who, TimePoint now);
+
     // guard_report.cpp
     void event(GuardEventId id, Severity severity, Place place, std::string sentence, TimePoint now,
                std::uint32_t witnesses = 0);
@@ -259,6 +271,7 @@ class GuardCore {
     Sightings sightings_;
     SiblingElection election_;
     MacMoves mac_moves_;
+    QuestionPace questions_;
 
     std::map<PortId, Port> ports_;
     std::unordered_map<Place, Edge> edges_;

@@ -62,6 +62,9 @@ void GuardEngine::on_storm(Place place, bool active, TimePoint now) {
 void GuardEngine::on_repeated_flood(Place place, TimePoint now) {
     core_->on_repeated_flood(place, core_->steady(now));
 }
+void GuardEngine::on_circling_frame(Place place, Bytes frame, TimePoint now) {
+    core_->on_circling_frame(place, frame, core_->steady(now));
+}
 void GuardEngine::on_bpdu(PortId port, const BpduFrame& frame, TimePoint now) {
     core_->on_bpdu(port, frame, core_->steady(now));
 }
@@ -344,6 +347,7 @@ void GuardCore::housekeeping(TimePoint now) {
     std::erase_if(told_, [now](const auto& entry) { return now - entry.second >= std::chrono::hours(1); });
     std::erase_if(looked_closer_,
                   [now](const auto& entry) { return now - entry.second >= std::chrono::minutes(1); });
+    questions_.expire(now);
     std::erase_if(repeated_floods_,
                   [now](const auto& entry) { return now - entry.second >= std::chrono::minutes(1); });
     std::erase_if(shapes_, [&](const auto& entry) {

@@ -39,6 +39,7 @@ class HostTable {
 
     /// `seed`: random, new for each process. `sets` of kWays hosts each; a power of two.
     explicit HostTable(std::uint64_t seed, std::size_t sets = 32'768);
+    [[nodiscard]] std::uint64_t seed() const noexcept { return seed_; }
 
     /// The hearing worker, for each frame that it lets pass.
     Heard heard(SessionIndex session, std::uint16_t vid, const MacAddress& source, const MacLimits& limits,

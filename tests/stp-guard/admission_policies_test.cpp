@@ -293,6 +293,87 @@ TEST_CASE("gateways' frames are copied up, so that their gateways can be propose
     CHECK(copies == 1);
 }
 
+TEST_CASE(
+    "where a VLAN's BUM is blocked, known unicast that goes round is dropped and shown to control; elsewhere "
+    "it is not") {
+    SessionAdmission session = whole_port();
+    VlanStates states(VlanState::open);
+    states.set(10, VlanState::bum_blocked);
+    session.vlans = std::make_shared<const VlanStates>(states);
+    for (const Direction direction : {Direction::to_tunnel, Direction::from_tunnel}) {
+        auto rings = std::make_unique<PuntRings>();
+        Bench bench({session}, direction, rings.get());
+        Octets frame = tagged(10);
+        frame.resize(1'000);
+        for (int i = 0; i < 3; ++i) CHECK(bench.fate(frame) == DropReason::none);
+        CHECK(bench.fate(frame) == DropReason::circling_unicast);
+        for (int i = 0; i < 100; ++i) CHECK(bench.fate(tagged(20)) == DropReason::none);
+        int copies = 0;
+        rings->drain(PuntRings::kDepth, [&](PuntClass c, const PuntMessage& message) {
+            CHECK(c == PuntClass::circling);
+            CHECK(message.session == SessionIndex{0});
+            CHECK(std::equal(message.data().begin(), message.data().end(), frame.begin()));
+            CHECK(message.size == 128);
+            ++copies;
+        });
+        CHECK(copies == 1);
+    }
+}
+
+TEST_CASE(
+    "known unicast that goes round fast is dropped before a loop is proven too, where a probe of ours came "
+    "back") {
+    SessionAdmission session = whole_port();
+    session.node = NodeId{0xaa};
+    Bench bench({session});
+    for (int i = 0; i < 100; ++i) CHECK(bench.fate(tagged(10)) == DropReason::none);
+    CHECK(bench.fate(guard_frame("01", kOurs, kBroadcast, {{0x8100, 10}})) == DropReason::guard_frame);
+    for (int i = 0; i < 3; ++i) CHECK(bench.fate(tagged(10)) == DropReason::none);
+    CHECK(bench.fate(tagged(10)) == DropReason::circling_unicast);
+    for (int i = 0; i < 100; ++i) {
+        CHECK(bench.fate(tagged(20)) == DropReason::none);
+        CHECK(bench.fate(tagged(10, 0x88a8), 0, kNow + i * 11ms) == DropReason::none);
+        CHECK(bench.fate(tagged(10), 0, kNow + 2s) == DropReason::none);
+    }
+}
+
+TEST_CASE("answers to a guard's questions end at the tunnel, both ways") {
+    for (const Direction direction : {Direction::to_tunnel, Direction::from_tunnel}) {
+        KnownHosts hosts(1);
+        SessionAdmission session = whole_port();
+        session.bridge = SessionIndex{7};
+        Bench bench({session}, direction, nullptr, {&hosts.tunnel, &hosts.lan, &hosts.bridge});
+        CHECK(bench.fate(frame_to("02:4c:47:01:02:03", kArp)) == DropReason::guard_frame);
+        CHECK(bench.fate(frame_to("02:4c:48:01:02:03", kArp)) == DropReason::none);
+    }
+}
+
+TEST_CASE("what is flooded and comes round is shown to control, and passes within its limits") {
+    auto rings = std::make_unique<PuntRings>();
+    Bench bench({whole_port()}, Direction::from_tunnel, rings.get());
+    for (int i = 0; i < 100; ++i) CHECK(bench.fate(kFlooded) == DropReason::none);
+    for (std::uint32_t i = 0; i < 100; ++i) CHECK(bench.fate(from_host(i)) == DropReason::none);
+    int copies = 0;
+    rings->drain(PuntRings::kDepth, [&](PuntClass c, const PuntMessage& message) {
+        CHECK(c == PuntClass::circling);
+        CHECK(std::equal(message.data().begin(), message.data().end(), kFlooded.begin(), kFlooded.end()));
+        ++copies;
+    });
+    CHECK(copies == 4);  // the 4th, and 8, 16 and 32 after it
+}
+
+TEST_CASE("a session that only observes counts what goes round, and lets it pass") {
+    SessionAdmission session = whole_port();
+    session.vlans = std::make_shared<const VlanStates>(VlanState::bum_blocked);
+    session.options.observe = true;
+    auto rings = std::make_unique<PuntRings>();
+    Bench bench({session}, Direction::from_tunnel, rings.get());
+    for (int i = 0; i < 4; ++i) CHECK(bench.fate(kUnicast) == DropReason::none);
+    CHECK(bench.stage.counters().observed.read() == 1);
+    rings->drain(PuntRings::kDepth,
+                 [](PuntClass, const PuntMessage&) { FAIL("control is shown a frame that passed"); });
+}
+
 TEST_CASE("full batches of every kind of frame, over limits and under, are judged without one allocation") {
     const auto rings = std::make_unique<PuntRings>();
     SessionAdmission session = limited(10, 5);

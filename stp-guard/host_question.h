@@ -1,0 +1,41 @@
+// The question that makes a silent host speak, so that switches learn where it is: who has this address?
+//
+//   IPv4: an ARP probe (RFC 5227 section 1.1)          IPv6: a neighbour solicitation (RFC 4861 section 4.3)
+//   to ff:ff:ff:ff:ff:ff, sender 0.0.0.0               to the address's solicited-node group, from a link-local address
+//
+// Both tell whom to answer by MAC address, and nothing that a host would believe of another: the sender of the first has no IPv4
+// address, that of the second the one that its MAC address makes (RFC 4291 appendix A). The second is not sent from "::", as one would
+// to find a duplicate: a host that is just trying out its address would give it up.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/address.h"
+#include "base/bytes.h"
+#include "base/ethernet.h"
+
+namespace isthmus::stp_guard {
+
+/// Whom a unicast frame is for.
+struct Addressee {
+    MacAddress host;
+    std::uint8_t tag_count = 0;
+    std::array<VlanTag, 2> tags{};
+    /// Of an IP packet the destination, of ARP the target; nullopt: the frame names none that can be asked for.
+    std::optional<IpAddress> address;
+
+    /// "02:00:5e:10:00:01 (192.0.2.1)"
+    [[nodiscard]] std::string text() const;
+};
+
+/// nullopt: the frame ends inside its Ethernet header or tags, or is for a group.
+[[nodiscard]] std::optional<Addressee> addressee_of(Bytes frame);
+
+/// A whole frame, in the same VLAN, which the host answers to `from`; `who.address` is there.
+[[nodiscard]] std::vector<std::uint8_t> question_for(const Addressee& who, const MacAddress& from);
+
+}  // namespace isthmus::stp_guard
