@@ -74,8 +74,10 @@ TEST_CASE("where the pause is short, only what comes round fast is dropped") {
 TEST_CASE("a flow whose packets differ is never dropped, at any rate") {
     CircleDetector detector(1);
     TimePoint now = kStart;
+    int dropped = 0;
     for (std::uint32_t i = 0; i < 200'000; ++i)
-        CHECK_FALSE(detector.comes_round(kSession, numbered(i), now += 1us, kPause));
+        dropped += detector.comes_round(kSession, numbered(i), now += 1us, kPause) ? 1 : 0;
+    CHECK(dropped == 0);
 }
 
 TEST_CASE("frames of other sessions, other lengths and other contents are other frames") {

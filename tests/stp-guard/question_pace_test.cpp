@@ -34,7 +34,7 @@ TEST_CASE("the hosts of a VLAN share a limit, and those of another one do not fe
     QuestionPace pace;
     std::uint32_t asked = 0;
     for (std::uint32_t number = 0; number < 1'000; ++number)
-        asked += pace.may_ask(10, host(number), kStart) ? 1 : 0;
+        asked += pace.may_ask(10, host(number), kStart) ? 1U : 0U;
     CHECK(asked == 40);
     CHECK(pace.may_ask(20, host(1), kStart));
     // Who was refused was not asked: it may be, as soon as there is room.
