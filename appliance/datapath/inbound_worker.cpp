@@ -12,8 +12,10 @@ namespace {
 
 /// Receive calls on one socket before the others have their turn.
 constexpr int kCallsPerTurn = 4;
-/// A turn with more packets than this is not a quiet one.
-constexpr std::size_t kQuiet = 4;
+/// A turn with more packets than this is not a quiet one. As many as a guard's probes come at once.
+constexpr std::size_t kQuiet = 16;
+/// Packets of a quiet gateway that come so far apart are received one by one.
+constexpr std::chrono::microseconds kApart{200};
 
 }  // namespace
 
@@ -102,7 +104,11 @@ void InboundWorker::help_other(TimePoint now) {
 }
 
 void InboundWorker::adopt(std::shared_ptr<const InboundView> view) {
-    if (current_)
+    // Most changes are of the guard's verdicts: sockets and TAPs stay.
+    const bool same_sockets =
+        current_ && std::ranges::equal(current_->wan, view->wan, {}, &WanPort::socket, &WanPort::socket);
+    const bool same_taps = current_ && current_->taps == view->taps;
+    if (current_ && !same_sockets)
         for (const WanPort& port : current_->wan) events_.remove(port.socket->fd());
     for (Lane& lane : lanes_) {
         lane.decap->set_sessions(view->sessions);
@@ -114,8 +120,9 @@ void InboundWorker::adopt(std::shared_ptr<const InboundView> view) {
     lanes_[1].open->set_sas(view->sas);
     ledger_.set_scopes(view->tunnel_drops, view->session_drops);
     current_ = std::move(view);
+    if (!same_taps) adopt_coalescer();
+    if (same_sockets) return;
     adopt_receivers();
-    adopt_coalescer();
     for (std::size_t i = 0; i < current_->wan.size(); ++i)
         events_.add(current_->wan[i].socket->fd(), static_cast<std::uint32_t>(i));
 }
@@ -154,8 +161,11 @@ bool InboundWorker::receive(std::size_t wan, TimePoint now) {
     const bool in_udp = current_->wan[wan].socket->protocol() == tunnel::io::WanProtocol::udp;
     Lane& lane = lanes_[is_protected ? 1 : 0];
     auto outcome = tunnel::io::WanReceiver::Outcome::more;
+    tunnel::io::WanReceiver& receiver = *receivers_[wan].receiver;
+    const bool apart = now - std::exchange(received_at_, now) > kApart;
+    const bool one_by_one = apart && other_ != nullptr && other_->custody().is_lent();
     for (int n = 0; n < kCallsPerTurn && outcome == tunnel::io::WanReceiver::Outcome::more; ++n) {
-        outcome = receivers_[wan].receiver->receive(batch_, ledger_);
+        outcome = one_by_one ? receiver.receive_one(batch_, ledger_) : receiver.receive(batch_, ledger_);
         packets_ += batch_.size();
         if (is_protected && in_udp) classify_udp4500();
         lane.pipeline->process(batch_, now, ledger_);

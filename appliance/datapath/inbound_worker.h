@@ -122,6 +122,7 @@ class InboundWorker {
     EventSet events_;
     TurnMemory memory_;
     std::size_t packets_ = 0;  // received in this turn
+    TimePoint received_at_{};  // the last time
     OutboundWorker* other_ = nullptr;
     Patience patience_;
     WorkerThread thread_;

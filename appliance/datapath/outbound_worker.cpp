@@ -13,6 +13,8 @@ constexpr int kFramesPerTurn = 128;
 /// A port that gave so many at once has probably more already.
 constexpr int kDense = 4;
 constexpr std::size_t kFewPorts = 4;
+/// Where hosts do not answer within our write, we look for answers after each 16th only: epoll tells of those that we miss.
+constexpr int kMostVainLooks = 4;
 
 }  // namespace
 
@@ -119,13 +121,22 @@ void OutboundWorker::finish_turn(TimePoint now) {
 }
 
 bool OutboundWorker::take_lent_turn(TimePoint now) {
-    // Now and then the kernel is asked, or control's calls could wait for as long as frames come.
-    if (++lent_turns_ % kTurnsWithoutAsking == 0 || !read_few_ports(now)) turn(false);
-    return was_busy_ || thread_.stopping();
+    const bool found = read_few_ports(now);
+    const bool busy = found && was_busy_;
+    // Now and then the kernel is asked all the same, or control's calls could wait for as long as frames come.
+    if (!found || ++lent_turns_ % kTurnsWithoutAsking == 0) turn(false);
+    return busy || was_busy_ || thread_.stopping();
 }
 
 bool OutboundWorker::look_for_answers(TimePoint now) {
-    return read_few_ports(now) && was_busy_;
+    if (looks_left_out_ > 0) {
+        --looks_left_out_;
+        return false;
+    }
+    const bool found = read_few_ports(now);
+    vain_looks_ = found ? 0 : std::min(vain_looks_ + 1, kMostVainLooks);
+    looks_left_out_ = (1 << vain_looks_) - 1;
+    return found && was_busy_;
 }
 
 /// Reads ports without asking which have something, which costs more than reading from a few that have not. Whether there was
@@ -145,15 +156,44 @@ bool OutboundWorker::read_few_ports(TimePoint now) {
 void OutboundWorker::lend_if_quiet(TimePoint now) {
     if (helpers_events_ == nullptr || now - busy_at_ <= Custody::kLull || !custody_.helper_is_quiet(now))
         return;
+    move_ports(true);
     custody_.lend();
     helpers_events_->add(events_.fd(), helpers_key_);
     custody_.wait_until_back();
     busy_at_ = boot_now();
 }
 
+void OutboundWorker::give_back() {
+    helpers_events_->remove(events_.fd());
+    move_ports(false);
+    custody_.give_back();
+}
+
+/// A few ports are watched by the helper itself: a set within a set costs a wake-up more.
+void OutboundWorker::move_ports(bool lent) {
+    unwatch_ports();
+    lent_ = lent;
+    watch_ports();
+}
+
+void OutboundWorker::watch_ports() {
+    if (!current_) return;
+    const bool by_helper = lent_ && current_->lan.size() <= kFewPorts;
+    watched_by_ = by_helper ? helpers_events_ : &events_;
+    for (std::size_t i = 0; i < current_->lan.size(); ++i)
+        watched_by_->add(current_->lan[i].tap->fd(),
+                         by_helper ? helpers_key_ : static_cast<std::uint32_t>(i));
+}
+
+void OutboundWorker::unwatch_ports() noexcept {
+    if (!current_) return;
+    for (const LanPort& port : current_->lan) watched_by_->remove(port.tap->fd());
+}
+
 void OutboundWorker::adopt(std::shared_ptr<const OutboundView> view) {
-    if (current_)
-        for (const LanPort& port : current_->lan) events_.remove(port.tap->fd());
+    // Most changes are of the guard's verdicts: ports stay.
+    const bool same_ports = current_ && current_->lan == view->lan;
+    if (!same_ports) unwatch_ports();
     admission_->set_sessions(view->admission);
     mss_->set_limits(view->mss_limits);
     for (Lane* lane : {&clear_, &protected_}) lane->encap->set_sessions(view->sessions);
@@ -163,9 +203,9 @@ void OutboundWorker::adopt(std::shared_ptr<const OutboundView> view) {
     ledger_.set_scopes(view->tunnel_drops, view->session_drops);
     current_ = std::move(view);
     adopt_senders();
+    if (same_ports) return;
     hopes_.assign(current_->lan.size(), Hope{});
-    for (std::size_t i = 0; i < current_->lan.size(); ++i)
-        events_.add(current_->lan[i].tap->fd(), static_cast<std::uint32_t>(i));
+    watch_ports();
 }
 
 void OutboundWorker::adopt_senders() {
@@ -217,7 +257,7 @@ bool OutboundWorker::read_port(std::size_t port, TimePoint now) {
         const auto outcome = lan.tap->read(slot_, block_);
         switch (outcome) {
             case bridge::Tap::Read::empty: hope = {std::max(1, n), false}; return false;
-            case bridge::Tap::Read::gone: events_.remove(lan.tap->fd()); return false;
+            case bridge::Tap::Read::gone: watched_by_->remove(lan.tap->fd()); return false;
             case bridge::Tap::Read::refused:
                 ledger_.count(slot_.meta.drop, lan.tunnel, lan.session);
                 slot_.meta = {};
@@ -332,26 +372,19 @@ void OutboundWorker::flush(Lane& lane, TimePoint now) {
 void OutboundWorker::send(PacketBatch& batch) {
     while (!batch.empty()) {
         tunnel::io::WanSender* const sender = sender_of(batch[0]);
-        std::size_t others = 0;
-        for (PacketBuffer& packet : batch) {
-            if (sender_of(packet) == sender) {
-                scratch_.push(std::move(packet));
-            } else {
-                ++others;
-            }
-        }
-        if (others > 0) {
-            batch.sweep(ledger_);  // closes the gaps
-        } else {
-            batch.clear();
-        }
-        if (sender != nullptr) {
-            sender->send(scratch_, ledger_);
-        } else {
-            for (PacketBuffer& packet : scratch_) packet.meta.drop = DropReason::send_refused;
-            scratch_.sweep(ledger_);
-        }
+        const auto is_its = [&](const PacketBuffer& packet) { return sender_of(packet) == sender; };
+        if (std::all_of(batch.begin() + 1, batch.end(), is_its)) return send_with(sender, batch);
+        for (PacketBuffer& packet : batch)
+            if (is_its(packet)) scratch_.push(std::move(packet));
+        batch.sweep(ledger_);  // closes the gaps
+        send_with(sender, scratch_);
     }
+}
+
+void OutboundWorker::send_with(tunnel::io::WanSender* sender, PacketBatch& batch) {
+    if (sender != nullptr) return sender->send(batch, ledger_);
+    for (PacketBuffer& packet : batch) packet.meta.drop = DropReason::send_refused;
+    batch.sweep(ledger_);
 }
 
 tunnel::io::WanSender* OutboundWorker::sender_of(const PacketBuffer& packet) noexcept {

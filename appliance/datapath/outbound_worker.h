@@ -54,10 +54,7 @@ class OutboundWorker {
     /// the LAN may have answered within that call. Whether it has to go back: there is more to do than on the side.
     [[nodiscard]] bool take_lent_turn(TimePoint now);
     [[nodiscard]] bool look_for_answers(TimePoint now);
-    void give_back() noexcept {
-        helpers_events_->remove(events_.fd());
-        custody_.give_back();
-    }
+    void give_back();
 
     /// Before start(): where the guard records what it judges. It outlives the worker.
     void record_into(stp_guard::FrameRing* ring) noexcept { admission_->record_into(ring); }
@@ -113,6 +110,9 @@ class OutboundWorker {
     void finish_turn(TimePoint now);
     [[nodiscard]] bool read_few_ports(TimePoint now);
     void lend_if_quiet(TimePoint now);
+    void move_ports(bool lent);
+    void watch_ports();
+    void unwatch_ports() noexcept;
     void adopt(std::shared_ptr<const OutboundView> view);
     void adopt_senders();
     [[nodiscard]] bool read_port(std::size_t port, TimePoint now);  ///< whether more may wait
@@ -125,6 +125,7 @@ class OutboundWorker {
     void flush_lanes(TimePoint now);
     void flush(Lane& lane, TimePoint now);
     void send(PacketBatch& batch);
+    void send_with(tunnel::io::WanSender* sender, PacketBatch& batch);
     [[nodiscard]] tunnel::io::WanSender* sender_of(const PacketBuffer& packet) noexcept;
     [[nodiscard]] Lane& lane_of(TunnelIndex tunnel) noexcept;
 
@@ -157,7 +158,11 @@ class OutboundWorker {
     bool was_busy_ = false;  // in its last turn
     TimePoint busy_at_{};    // the last turn of that kind
     int lent_turns_ = 0;
+    int vain_looks_ = 0;  // for answers, in a row
+    int looks_left_out_ = 0;
     Custody custody_;
+    bool lent_ = false;                // as custody_ says, for whoever has this worker
+    EventSet* watched_by_ = &events_;  // the ports
     EventSet* helpers_events_ = nullptr;
     std::uint32_t helpers_key_ = 0;
     Patience patience_;

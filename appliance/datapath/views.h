@@ -37,6 +37,7 @@ struct LanPort {
     std::shared_ptr<bridge::Tap> tap;
     SessionIndex session = kNoSession;
     TunnelIndex tunnel = kNoTunnel;
+    friend bool operator==(const LanPort&, const LanPort&) = default;
 };
 
 /// A socket and the peers that are reached through it.

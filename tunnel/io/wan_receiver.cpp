@@ -30,8 +30,9 @@ struct WanReceiver::Arrays {
         std::array<std::uint8_t, kControlSize> bytes;
     };
     std::array<Message, kMaxMessages> messages;
-    std::array<mmsghdr, kMaxMessages> headers{};
-    std::array<iovec, kMaxMessages> vectors{};
+    // Written before the kernel reads them.
+    std::array<mmsghdr, kMaxMessages> headers;
+    std::array<iovec, kMaxMessages> vectors;
     std::array<SocketAddress, kMaxMessages> names;
     std::array<ControlData, kMaxMessages> controls;
 };
@@ -72,7 +73,11 @@ WanReceiver::Outcome outcome_of(int error) noexcept {
 
 WanReceiver::WanReceiver(const WanSocket& socket, PacketPool& pool, WanReceiverOptions options,
                          SocketCalls& calls)
-    : socket_(socket), pool_(pool), options_(options), calls_(calls), arrays_(std::make_unique<Arrays>()) {
+    : socket_(socket),
+      pool_(pool),
+      options_(options),
+      calls_(calls),
+      arrays_(std::make_unique_for_overwrite<Arrays>()) {
     options_.messages = std::clamp<std::size_t>(options_.messages, 1, kMaxMessages);
     options_.headroom = std::min(options_.headroom, pool.block_size() / 2);
 }
@@ -84,30 +89,41 @@ WanReceiver::Outcome WanReceiver::receive(PacketBatch& batch, DropLedger& ledger
         hand_over(batch);
         return Outcome::more;
     }
-    const std::size_t armed = arm();
+    const std::size_t armed = arm(std::min(wanted_, options_.messages));
     if (armed == 0) return Outcome::no_buffer;
-    counters_.system_calls.add();
-    const int got = calls_.receive_many(socket_.fd(), arrays_->headers.data(), static_cast<unsigned>(armed),
-                                        MSG_DONTWAIT);
-    if (got < 0) {
-        last_error_ = errno;
-        disarm(0, armed);
-        adapt(0, armed);
-        return outcome_of(last_error_);
-    }
-    next_ = 0;
-    count_ = static_cast<std::size_t>(got);
-    for (std::size_t i = 0; i < count_; ++i) note(arrays_->messages[i], arrays_->headers[i], ledger);
-    disarm(count_, armed);
-    adapt(count_, armed);
+    const auto got = take(armed, ledger);
+    adapt(got.value_or(0), armed);
+    if (!got) return outcome_of(last_error_);
     hand_over(batch);
     return next_ < count_ || count_ == armed ? Outcome::more : Outcome::drained;
 }
 
-/// Gives messages a block each; returns how many have one.
-std::size_t WanReceiver::arm() noexcept {
+WanReceiver::Outcome WanReceiver::receive_one(PacketBatch& batch, DropLedger& ledger) noexcept {
+    if (next_ == count_) {
+        if (arm(1) == 0) return Outcome::no_buffer;
+        if (!take(1, ledger)) return outcome_of(last_error_);
+    }
+    hand_over(batch);
+    return next_ < count_ ? Outcome::more : Outcome::drained;
+}
+
+/// Receives into what is armed. nullopt: the kernel has nothing, or refused; last_error_ says which.
+std::optional<std::size_t> WanReceiver::take(std::size_t armed, DropLedger& ledger) noexcept {
+    counters_.system_calls.add();
+    const int got = calls_.receive_many(socket_.fd(), arrays_->headers.data(), static_cast<unsigned>(armed),
+                                        MSG_DONTWAIT);
+    if (got < 0) last_error_ = errno;
+    next_ = 0;
+    count_ = got < 0 ? 0 : static_cast<std::size_t>(got);
+    for (std::size_t i = 0; i < count_; ++i) note(arrays_->messages[i], arrays_->headers[i], ledger);
+    disarm(count_, armed);
+    return got < 0 ? std::nullopt : std::optional(count_);
+}
+
+/// Gives up to `most` messages a block each; returns how many have one.
+std::size_t WanReceiver::arm(std::size_t most) noexcept {
     std::size_t i = 0;
-    for (; i < std::min(wanted_, options_.messages); ++i) {
+    for (; i < most; ++i) {
         Message& message = arrays_->messages[i];
         auto packet = pool_.allocate(options_.headroom);
         if (!packet) break;

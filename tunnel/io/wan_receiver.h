@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "base/counters.h"
 #include "base/packet_batch.h"
@@ -51,6 +52,9 @@ class WanReceiver {
     /// Appends what has arrived to `batch`, which has room. Sets meta.path (valid until the next call),
     /// meta.traffic_class and meta.next_header (the socket's protocol). Books receive_truncated.
     [[nodiscard]] Outcome receive(PacketBatch& batch, DropLedger& ledger) noexcept;
+    /// The same with one message at most, for a socket where one comes now and then: to ask for more would cost more than it
+    /// brings. `drained` even if more waits: the caller asks epoll before it comes again.
+    [[nodiscard]] Outcome receive_one(PacketBatch& batch, DropLedger& ledger) noexcept;
 
     [[nodiscard]] int last_error() const noexcept { return last_error_; }
     [[nodiscard]] const WanReceiverCounters& counters() const noexcept { return counters_; }
@@ -59,7 +63,8 @@ class WanReceiver {
     struct Message;
     struct Arrays;
 
-    [[nodiscard]] std::size_t arm() noexcept;
+    [[nodiscard]] std::size_t arm(std::size_t most) noexcept;
+    [[nodiscard]] std::optional<std::size_t> take(std::size_t armed, DropLedger& ledger) noexcept;
     void disarm(std::size_t first, std::size_t armed) noexcept;
     void adapt(std::size_t got, std::size_t armed) noexcept;
     void note(Message& message, const mmsghdr& header, DropLedger& ledger) noexcept;

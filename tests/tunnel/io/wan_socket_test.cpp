@@ -232,6 +232,39 @@ TEST_CASE("a flood is received in ever larger gulps, a trickle in small ones") {
     pair.received.clear();
 }
 
+TEST_CASE("who asks for one message gets one, and the others when they are asked for") {
+    Pair pair("127.0.0.1");
+    for (std::uint8_t i = 0; i < 3; ++i) pair.packet(Octets(100, i), static_cast<std::uint8_t>(i * 4));
+    pair.send();
+    for (std::uint8_t i = 0; i < 2; ++i) {
+        CHECK(pair.receiver.receive_one(pair.received, pair.worker.ledger) == WanReceiver::Outcome::drained);
+        REQUIRE(pair.received.size() == 1);
+        CHECK(copy(pair.received[0].data()) == Octets(100, i));
+        pair.received.clear();
+        CHECK(pair.blocks.available() == pair.blocks.count());
+    }
+    CHECK(pair.receiver.counters().system_calls.read() == 2);
+    CHECK(pair.receiver.receive(pair.received, pair.worker.ledger) == WanReceiver::Outcome::drained);
+    CHECK(pair.received.size() == 1);
+    pair.received.clear();
+    CHECK(pair.receiver.receive_one(pair.received, pair.worker.ledger) == WanReceiver::Outcome::drained);
+    CHECK(pair.received.empty());
+}
+
+TEST_CASE("one message may be a run that does not fit into the batch") {
+    Pair pair("127.0.0.1");
+    for (std::uint8_t i = 0; i < 40; ++i) pair.packet(Octets(1000, i));
+    pair.send();
+    PacketPool filler(64, PacketBatch::kCapacity);
+    while (pair.received.room() > 30) pair.received.push(std::move(*filler.allocate(0)));
+    CHECK(pair.receiver.receive_one(pair.received, pair.worker.ledger) == WanReceiver::Outcome::more);
+    pair.received.clear();
+    CHECK(pair.receiver.receive_one(pair.received, pair.worker.ledger) == WanReceiver::Outcome::drained);
+    REQUIRE(pair.received.size() == 10);
+    CHECK(copy(pair.received[9].data()) == Octets(1000, 39));
+    pair.received.clear();
+}
+
 TEST_CASE("a datagram larger than a block is counted as truncated") {
     Pair pair("127.0.0.1");
     PacketPool small(256, 4);
