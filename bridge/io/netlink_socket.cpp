@@ -30,7 +30,8 @@ NetlinkError last_error(std::string doing) {
 struct NetlinkSocket::Socket {
     NetlinkHandle handle;
     std::uint32_t sequence = 0;
-    std::vector<std::uint8_t> buffer = std::vector<std::uint8_t>(kReceiveBuffer);
+    /// Most answers are short, and pages that none reaches cost nothing.
+    std::unique_ptr<std::uint8_t[]> buffer = std::make_unique_for_overwrite<std::uint8_t[]>(kReceiveBuffer);
 
     bool interrupted = false;  ///< the dump saw a table that changed under it
 
@@ -44,8 +45,8 @@ struct NetlinkSocket::Socket {
 
     Result<Bytes, NetlinkError> receive(const std::string& doing) {
         while (true) {
-            const ssize_t n = mnl_socket_recvfrom(handle.get(), buffer.data(), buffer.size());
-            if (n >= 0) return Bytes{buffer.data(), static_cast<std::size_t>(n)};
+            const ssize_t n = mnl_socket_recvfrom(handle.get(), buffer.get(), kReceiveBuffer);
+            if (n >= 0) return Bytes{buffer.get(), static_cast<std::size_t>(n)};
             if (errno == EINTR) continue;
             if (errno == EAGAIN)
                 return Unexpected(NetlinkError{ETIMEDOUT, doing, "the kernel did not answer"});

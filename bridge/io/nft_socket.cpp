@@ -33,7 +33,8 @@ nlmsghdr* header_of(netlink::Request& request) {
 struct NftSocket::Socket {
     NetlinkHandle handle;
     std::uint32_t sequence = 0;
-    std::vector<std::uint8_t> buffer = std::vector<std::uint8_t>(kReceiveBuffer);
+    /// Most answers are short, and pages that none reaches cost nothing.
+    std::unique_ptr<std::uint8_t[]> buffer = std::make_unique_for_overwrite<std::uint8_t[]>(kReceiveBuffer);
 
     Result<void, NetlinkError> send(Bytes bytes, const std::string& doing) {
         if (mnl_socket_sendto(handle.get(), bytes.data(), bytes.size()) < 0)
@@ -42,8 +43,8 @@ struct NftSocket::Socket {
     }
     Result<Bytes, NetlinkError> receive(const std::string& doing) {
         while (true) {
-            const ssize_t n = mnl_socket_recvfrom(handle.get(), buffer.data(), buffer.size());
-            if (n >= 0) return Bytes{buffer.data(), static_cast<std::size_t>(n)};
+            const ssize_t n = mnl_socket_recvfrom(handle.get(), buffer.get(), kReceiveBuffer);
+            if (n >= 0) return Bytes{buffer.get(), static_cast<std::size_t>(n)};
             if (errno == EINTR) continue;
             if (errno == EAGAIN)
                 return Unexpected(NetlinkError{ETIMEDOUT, doing, "the kernel did not answer"});
@@ -52,7 +53,7 @@ struct NftSocket::Socket {
     }
     /// Leftovers of a call that failed.
     void drain() {
-        while (::recv(mnl_socket_get_fd(handle.get()), buffer.data(), buffer.size(), MSG_DONTWAIT) > 0) {
+        while (::recv(mnl_socket_get_fd(handle.get()), buffer.get(), kReceiveBuffer, MSG_DONTWAIT) > 0) {
         }
     }
 };

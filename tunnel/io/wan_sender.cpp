@@ -13,8 +13,8 @@
 
 namespace isthmus::tunnel::io {
 
-/// What the kernel is handed, made once. `vectors` and `order` run in parallel: one packet each, in the order
-/// of sending.
+/// What the kernel is handed. `vectors` and `order` run in parallel: one packet each, in the order of sending. Nothing is read
+/// before it was written, and memory that is never written costs none.
 struct WanSender::Arrays {
     std::array<std::uint16_t, PacketBatch::kCapacity> order;
     std::array<iovec, PacketBatch::kCapacity> vectors;
@@ -59,7 +59,7 @@ WanSender::WanSender(const WanSocket& socket, WanSenderOptions options, SocketCa
       options_(options),
       calls_(calls),
       peers_(std::make_shared<const PeerTable>()),
-      arrays_(std::make_unique<Arrays>()) {
+      arrays_(std::make_unique_for_overwrite<Arrays>()) {
     if (socket.protocol() != WanProtocol::udp) options_.send_runs = false;
 }
 
@@ -105,7 +105,8 @@ std::size_t WanSender::build_messages(PacketBatch& batch) noexcept {
             continue;
         }
         last = &arrays_->messages[count++];
-        *last = {static_cast<std::uint16_t>(i), 1, static_cast<std::uint32_t>(packet.size()), to};
+        const auto size = static_cast<std::uint32_t>(packet.size());
+        *last = {static_cast<std::uint16_t>(i), 1, size, size, to};
     }
     for (std::size_t i = 0; i < count; ++i) {
         const Message& message = arrays_->messages[i];
@@ -121,9 +122,8 @@ bool WanSender::extends(const Message& run, const PacketBuffer& last, const Pack
     if (!options_.send_runs || rest_ > 0) return false;
     if (to != run.to || next.meta.drop != DropReason::none) return false;
     if (next.meta.traffic_class != last.meta.traffic_class) return false;
-    // A shorter packet ends the run, so the last one is as long as all before it or the run is over.
-    const std::size_t segment = run.count == 1 ? last.size() : (run.bytes - last.size()) / (run.count - 1U);
-    if (last.size() != segment || next.size() > segment || next.size() == 0) return false;
+    // A shorter packet ends the run.
+    if (last.size() != run.segment || next.size() > run.segment || next.size() == 0) return false;
     return run.count < kMaxSegments && run.bytes + next.size() <= kMaxRunBytes;
 }
 
@@ -205,7 +205,8 @@ void WanSender::send_singly(PacketBatch& batch, const Message& run, int error, i
     for (std::size_t i = 0; i < run.count; ++i) {
         const auto first = static_cast<std::uint16_t>(run.first + i);
         Message& single = arrays_->single_messages[i];
-        single = {first, 1, static_cast<std::uint32_t>(arrays_->vectors[first].iov_len), run.to};
+        const auto size = static_cast<std::uint32_t>(arrays_->vectors[first].iov_len);
+        single = {first, 1, size, size, run.to};
         fill_header(arrays_->single_headers[i], arrays_->single_controls[i], single, traffic_class, 0);
     }
     flush(batch, {arrays_->single_headers.data(), arrays_->single_messages.data(), run.count}, patience_ms);
@@ -234,7 +235,8 @@ void WanSender::drop(PacketBatch& batch, const Message& message, DropReason reas
 
 DropReason WanSender::send_one(const Endpoint& to, Bytes datagram, std::uint8_t traffic_class) noexcept {
     const SocketAddress address(to);
-    Message message{0, 1, static_cast<std::uint32_t>(datagram.size()), &address};
+    const auto size = static_cast<std::uint32_t>(datagram.size());
+    Message message{0, 1, size, size, &address};
     arrays_->vectors[0] = {const_cast<std::uint8_t*>(datagram.data()), datagram.size()};
     mmsghdr& header = arrays_->headers[0];
     fill_header(header, arrays_->controls[0], message, traffic_class, 0);

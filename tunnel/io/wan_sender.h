@@ -82,6 +82,7 @@ class WanSender {
         std::uint16_t first = 0;
         std::uint16_t count = 0;
         std::uint32_t bytes = 0;
+        std::uint32_t segment = 0;  ///< bytes of each packet but the last, which may have fewer
         const SocketAddress* to = nullptr;
     };
     struct Arrays;

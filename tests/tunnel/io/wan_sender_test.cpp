@@ -3,6 +3,7 @@
 
 #include <netinet/udp.h>
 
+#include <array>
 #include <cerrno>
 #include <deque>
 
@@ -128,6 +129,20 @@ struct Bench : Worker {
 using Counts = std::vector<std::size_t>;
 
 }  // namespace
+
+TEST_CASE("a socket knows the peers of its own tunnels only") {
+    const Endpoint one{ip("192.0.2.1"), 4500};
+    const Endpoint other{ip("192.0.2.2"), 4500};
+    const PeerTable peers({std::nullopt, std::nullopt, one, std::nullopt, other, std::nullopt});
+    REQUIRE(peers.find(TunnelIndex{2}) != nullptr);
+    CHECK(peers.find(TunnelIndex{2})->endpoint() == one);
+    REQUIRE(peers.find(TunnelIndex{4}) != nullptr);
+    CHECK(peers.find(TunnelIndex{4})->endpoint() == other);
+    for (const std::uint16_t none : std::array<std::uint16_t, 6>{0, 1, 3, 5, 6, 0xffff})
+        CHECK(peers.find(TunnelIndex{none}) == nullptr);
+    CHECK(PeerTable({std::nullopt, std::nullopt}).find(TunnelIndex{0}) == nullptr);
+    CHECK(PeerTable(std::vector<std::optional<Endpoint>>{}).find(TunnelIndex{0}) == nullptr);
+}
 
 TEST_CASE("a run ends with a shorter packet, a longer one, another class, another peer") {
     Bench b;
