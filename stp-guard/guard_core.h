@@ -106,6 +106,7 @@ struct Port {
     TimePoint message_due{};
     std::optional<TimePoint> message_sent;
     bool told_guard = false;
+    bool refused = false;  ///< sessions: some of its edges may be in that phase
 
     [[nodiscard]] bool is_lan() const noexcept { return spec.kind == PortKind::lan; }
     [[nodiscard]] PortId id() const noexcept { return spec.id; }

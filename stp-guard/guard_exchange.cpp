@@ -1,5 +1,6 @@
 // What the gateways at both ends of a session tell each other.
 #include <algorithm>
+#include <utility>
 
 #include "stp-guard/guard_core.h"
 
@@ -59,6 +60,7 @@ void GuardCore::on_message(Port& at, Bytes frame, TimePoint now) {
 
 void GuardCore::refuse_peer(Port& at, const GuardMessage& message, TimePoint now) {
     const bool same_node = message.sender.node == self_.node;
+    at.refused = true;
     for (const std::uint16_t vid : at.vids) {
         Edge& affected = *edge({at.id(), vid});
         if (affected.phase == Phase::refused || affected.phase == Phase::held) continue;
@@ -79,9 +81,12 @@ void GuardCore::refuse_peer(Port& at, const GuardMessage& message, TimePoint now
 
 void GuardCore::accept_peer(Port& at, const GuardMessage& message, TimePoint now) {
     ledger_.know_peer(message.sender.node, message.boot_nonce, now);
-    for (const std::uint16_t vid : at.vids) {
-        Edge& affected = *edge({at.id(), vid});
-        if (affected.phase == Phase::refused) begin_opening({at.id(), vid}, affected, Cause::starting, now);
+    if (std::exchange(at.refused, false)) {
+        for (const std::uint16_t vid : at.vids) {
+            Edge& affected = *edge({at.id(), vid});
+            if (affected.phase == Phase::refused)
+                begin_opening({at.id(), vid}, affected, Cause::starting, now);
+        }
     }
     note_peer(at, now);
     for (const VlanEntry& entry : message.vlans) on_peer_entry(at, entry, now);
