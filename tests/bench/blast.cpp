@@ -199,15 +199,16 @@ int send_frames(int c, char** v) {
     const std::size_t size = std::stoul(v[2]);
     const std::uint64_t vids = std::stoul(v[5]), macs = std::max(1UL, std::stoul(v[6]));
     if (size < 60 || size > kBuffer || vids > 4094) return 2;
-    std::vector<int> sockets;
+    // One socket and whole batches however many interfaces there are: a frame costs the sender the same.
+    const int fd = socket(AF_PACKET, SOCK_RAW, 0);
+    if (fd < 0) die("socket");
+    std::vector<sockaddr_ll> interfaces;
     for (int i = 7; i < c; ++i) {
-        const int fd = socket(AF_PACKET, SOCK_RAW, 0);
         sockaddr_ll at{};
         at.sll_family = AF_PACKET;
         at.sll_ifindex = static_cast<int>(if_nametoindex(v[i]));
-        if (at.sll_ifindex == 0 || bind(fd, reinterpret_cast<const sockaddr*>(&at), sizeof at) != 0)
-            die(v[i]);
-        sockets.push_back(fd);
+        if (at.sll_ifindex == 0) die(v[i]);
+        interfaces.push_back(at);
     }
     std::size_t turn = 0;
     std::uint64_t errors = 0;
@@ -219,11 +220,10 @@ int send_frames(int c, char** v) {
                 fill_header(batch.bytes[i], static_cast<std::uint32_t>(number % macs),
                             vids == 0 ? std::uint16_t{0} : static_cast<std::uint16_t>(1 + number % vids));
                 batch.parts[i].iov_len = size;
+                batch.messages[i].msg_hdr.msg_name = &interfaces[turn++ % interfaces.size()];
+                batch.messages[i].msg_hdr.msg_namelen = sizeof(sockaddr_ll);
             }
-            // one packet an interface in turn when there are many, whole batches when there is one
-            const std::size_t lump = sockets.size() > 1 ? 1 : count;
-            const int done =
-                sendmmsg(sockets[turn++ % sockets.size()], batch.messages, static_cast<unsigned>(lump), 0);
+            const int done = sendmmsg(fd, batch.messages, static_cast<unsigned>(count), 0);
             if (done > 0) return static_cast<std::uint64_t>(done);
             if (!passing(errno)) die("sendmmsg");
             ++errors;

@@ -3,6 +3,7 @@
 up(lab) sets both sites up so that the hosts reach each other; `counted` daemons make its CPU time and memory.
 """
 import hashlib
+import json
 import os
 import subprocess
 import time
@@ -32,6 +33,9 @@ class Entry:
 
     def up(self, lab):
         raise NotImplementedError
+
+    def settle(self, lab):
+        """After up(): waits until nothing that belongs to starting goes on any more."""
 
     def down(self, lab):
         """Only what stopping the daemons and removing the namespaces does not clean up."""
@@ -88,6 +92,20 @@ class Isthmus(Entry):
             f.write(self.configuration(folder, site))
         run(f"{self.programs}/isthmus", "sa", "init", "--config", f"{folder}/isthmus.toml")
         return lab.daemon(site, "isthmusd", f"{self.programs}/isthmusd", "--config", f"{folder}/isthmus.toml", env=self.environment(folder))
+
+    def settle(self, lab, seconds=90):
+        """Each VLAN is probed for loops before it opens, thousands of them one after the other."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and not all(self.has_settled(lab, site) for site in "ab"):
+            time.sleep(0.5)
+
+    def has_settled(self, lab, site):
+        out = lab.run(site, f"{self.programs}/isthmus", "status", "--json", "--socket", f"{lab.folder}/isthmus-{site}/isthmus.sock", check=False)
+        if not out.strip():
+            return False
+        status = json.loads(out)
+        return (all(session["state"] == "up" for session in status["sessions"])
+                and all(bridge["closed_vlans"] == 0 for bridge in status["guard"]["bridges"]))
 
     def environment(self, folder):
         """What the daemon's environment has more than ours."""

@@ -128,6 +128,8 @@ def one_visit(entry, profile, options, what, lab_options, quick):
             try:
                 entry.up(lab)
                 lab.wait_ping(15)
+                if not quick:
+                    entry.settle(lab)
                 return Visit(lab, options.tool, quick).take(what)
             finally:
                 entry.down(lab)

@@ -1,7 +1,8 @@
 """Group scale: packets per second and memory as sessions, tunnels, VLANs and MAC addresses grow from one to many.
 
 Frames leave through the TAPs of site A in turn (AF_PACKET out of a TAP is what a bridge would hand it) and are counted as they
-come out of the TAPs of site B, so that neither hosts nor bridges limit what is measured; the MAC case goes through the bridges.
+come out of the TAPs of site B, so that neither hosts nor bridges limit what is measured. The MAC case goes through the bridges, whose own
+tables grow as well: what plain bridging loses from one to as many is beside it.
 """
 import json
 import time
@@ -12,13 +13,14 @@ from report import line
 
 BAR = 0.8           # packets per second at the largest against the smallest
 FRAME = 64
+FLOODS = 3          # the best counts: the first one teaches the bridges
 STEPS = {"sessions": (1, 10, 100, 1000), "tunnels": (1, 10, 100, 250), "vlans": (1, 64, 4094), "macs": (1, 1000, 100_000)}
 
 
 class Many(entries.Isthmus):
     """Many sessions or tunnels; each session on a bridge of its own, because one VLAN has one session on a bridge."""
 
-    def __init__(self, programs, suite, sessions=1, tunnels=1, vlans='vlans = "any"', shared_bridge=False):
+    def __init__(self, programs, suite, sessions=1, tunnels=1, vlans="untagged = true", shared_bridge=False):
         super().__init__(programs, suite)
         self.sessions, self.tunnels, self.vlans, self.shared_bridge = sessions, tunnels, vlans, shared_bridge
 
@@ -54,14 +56,35 @@ def run(group, profile, options, log):
             except (LabFailed, OSError) as error:
                 log(f"scale {profile}: {what} {n}: {error}")
                 rates[n] = memory[n] = None
+        lines += rate_lines(group, profile, what, rates, BAR)
+        if what == "macs":
+            lines += rate_lines(group, profile, "macs, plain bridging", plain_rates(steps, profile, options, log), None)
         first, last = steps[0], steps[-1]
-        for n in steps:
-            bar = BAR if n == last else None
-            lines.append(line(group, f"scale_pps {what} {n}", profile, rates[n], f"{what} {first}", rates[first], bar, "packets/s"))
         if memory[first] is not None and memory[last] is not None:
             each = (memory[last] - memory[first]) * 1024 / (last - first)
             lines.append(line(group, f"scale_memory per one of {what}", profile, each, unit="kB"))
     return lines
+
+
+def rate_lines(group, profile, what, rates, bar):
+    first, last = min(rates), max(rates)
+    return [line(group, f"scale_pps {what} {n}", profile, rate, f"{what} {first}", rates[first], bar if n == last else None, "packets/s")
+            for n, rate in rates.items()]
+
+
+def plain_rates(steps, profile, options, log):
+    """The same frames through both bridges, with no tunnel between them."""
+    rates = dict.fromkeys(steps)
+    for n in steps:
+        try:
+            with Lab(profile) as lab:
+                entries.Plain().up(lab)
+                lab.wait_ping(15)
+                rates[n] = max(flood(lab, options.tool, ["wan0"], 0, n, through_bridge=True) for _ in range(FLOODS))
+                log(f"scale {profile}: macs {n}, plain bridging: {rates[n]:.0f} packets/s")
+        except (LabFailed, OSError) as error:
+            log(f"scale {profile}: macs {n}, plain bridging: {error}")
+    return rates
 
 
 def measure(what, n, profile, options):
@@ -72,13 +95,13 @@ def measure(what, n, profile, options):
              "macs": lambda: Many(options.programs, options.suite, shared_bridge=True)}[what]()
     with Lab(profile) as lab:
         entry.up(lab)
-        wait_until_up(lab, options.programs, 30 + n / 2)
-        best = max(flood(lab, options.tool, entry.taps, n if what == "vlans" else 0, n if what == "macs" else 1) for _ in range(3))
+        wait_until_up(lab, entry, 40 + n / 2)
+        macs = what == "macs"
+        best = max(flood(lab, options.tool, entry.taps, n if what == "vlans" else 0, n if macs else 1, macs) for _ in range(FLOODS))
         return best, lab.peak_memory_mb()
 
 
-def flood(lab, tool, taps, vids, macs, seconds=2):
-    through_bridge = macs > 1
+def flood(lab, tool, taps, vids, macs, through_bridge, seconds=2):
     where, out = ("ha", ["eth0"]) if through_bridge else ("a", taps)
     before = received(lab, taps)
     sent = json.loads(lab.run(where, tool, "frames", FRAME, 0, seconds, vids, macs, *out, timeout=seconds + 30))
@@ -96,19 +119,14 @@ def received(lab, taps):
     return total
 
 
-def wait_until_up(lab, programs, seconds):
-    """Every session of both sites, by their own status: many tunnels take a while."""
+def wait_until_up(lab, entry, seconds):
+    """Every session and VLAN of both sites, by their own status: many take a while."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        if all(all_up(lab, programs, site) for site in "ab"):
+        if all(entry.has_settled(lab, site) for site in "ab"):
             return
         time.sleep(0.5)
     raise LabFailed(f"not all sessions are up after {seconds:.0f} s: {lab.logs()}")
-
-
-def all_up(lab, programs, site):
-    out = lab.run(site, f"{programs}/isthmus", "status", "--json", "--socket", f"{lab.folder}/isthmus-{site}/isthmus.sock", check=False)
-    return bool(out.strip()) and all(session["state"] == "up" for session in json.loads(out)["sessions"])
 
 
 def markdown(lines):
