@@ -1,6 +1,7 @@
 #include "appliance/ike_setup.h"
 
 #include <algorithm>
+#include <span>
 #include <tuple>
 
 #include "config/load.h"
@@ -90,6 +91,19 @@ void warn_of_dates(const Certificate& certificate, const FileAt& file, const cha
                          "check this machine's clock");
 }
 
+/// A file with our certificate and those behind it: each has to be certified by the next, or peers may not find their way.
+void check_order(std::span<const Certificate> chain, const FileAt& file, WallTime now, Findings& findings) {
+    for (std::size_t i = 1; i < chain.size(); ++i) {
+        if (!chain[i - 1].signed_by(chain[i]))
+            findings.warning(file.line, "certificate",
+                             file.path + ": certificate " + std::to_string(i + 1) + ", " +
+                                 chain[i].subject() + ", did not certify the one before it, " +
+                                 chain[i - 1].subject(),
+                             "put ours first, then who certified it, then who certified that");
+        warn_of_dates(chain[i], file, "certificate", now, findings);
+    }
+}
+
 /// The identity that the certificate has first: what most gateways are called by.
 std::optional<Identification> first_name(const Certificate& certificate) {
     const auto parsed = [](const std::string& text) -> std::optional<Identification> {
@@ -141,6 +155,7 @@ void read_own(const IkeConfig& config, WallTime now, Credentials& credentials,
                          config.local_identity ? "local_identity" : "certificate", fits.error(),
                          "write one of its names, or have a certificate made with this one");
     warn_of_dates(certificate, *config.certificate, "certificate", now, findings);
+    check_order(credentials.own->chain, *config.certificate, now, findings);
 }
 
 void read_trust(const IkeConfig& config, WallTime now, Credentials& credentials, Findings& findings) {
@@ -158,13 +173,15 @@ void read_trust(const IkeConfig& config, WallTime now, Credentials& credentials,
             continue;
         }
         for (Crl& list : *lists) {
-            const bool known = std::ranges::any_of(
-                credentials.authorities, [&list](const Certificate& c) { return list.signed_by(c); });
+            const auto signed_it = [&list](const Certificate& c) { return list.signed_by(c); };
+            const bool known = std::ranges::any_of(credentials.authorities, signed_it) ||
+                               (credentials.own && std::ranges::any_of(credentials.own->chain, signed_it));
             if (!known)
-                findings.warning(
-                    file.line, "crl",
-                    file.path + ": the list of " + list.issuer() + " is signed by none of the authorities",
-                    "name the list of an authority in ca");
+                findings.warning(file.line, "crl",
+                                 file.path + ": the list of " + list.issuer() +
+                                     " is signed by none of the authorities, nor by one of our own chain; it "
+                                     "counts only for a peer that brings its issuer along",
+                                 "name the list of an authority in ca, or of an intermediate below one");
             else if (list.next_update() && *list.next_update() < now)
                 findings.warning(file.line, "crl",
                                  file.path + ": the list of " + list.issuer() +

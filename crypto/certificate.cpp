@@ -10,6 +10,7 @@
 
 #include "crypto/digest.h"
 #include "crypto/openssl_certificate.h"
+#include "crypto/openssl_chain_error.h"
 #include "crypto/openssl_error.h"
 #include "crypto/openssl_handles.h"
 
@@ -78,6 +79,7 @@ struct Certificate::State {
     WallTime not_before{};
     WallTime not_after{};
     bool is_authority = false;
+    std::optional<unsigned> path_length{};
     std::vector<std::string> dns_names{};
     std::vector<std::string> email_addresses{};
     std::vector<IpAddress> ip_addresses{};
@@ -132,6 +134,8 @@ Result<Certificate, std::string> Certificate::from_der(Bytes der) {
     state->not_before = *not_before;
     state->not_after = *not_after;
     state->is_authority = X509_check_ca(state->x509.get()) == 1;
+    if (const long length = X509_get_pathlen(state->x509.get()); state->is_authority && length >= 0)
+        state->path_length = static_cast<unsigned>(length);
     state->read_names();
     return Certificate(std::move(state));
 }
@@ -179,6 +183,18 @@ const PublicKey& Certificate::public_key() const noexcept {
 bool Certificate::is_authority() const noexcept {
     return state_->is_authority;
 }
+std::optional<unsigned> Certificate::path_length() const noexcept {
+    return state_->path_length;
+}
+bool Certificate::signed_by(const Certificate& authority) const {
+    X509* issuer = CertificateAccess::x509(authority);
+    if (!authority.is_authority() ||
+        X509_NAME_cmp(X509_get_issuer_name(state_->x509.get()), X509_get_subject_name(issuer)) != 0)
+        return false;
+    const bool good = X509_verify(state_->x509.get(), X509_get0_pubkey(issuer)) == 1;
+    (void)openssl_error("");
+    return good;
+}
 std::string Certificate::issuer() const {
     return text_of(X509_get_issuer_name(state_->x509.get()));
 }
@@ -204,33 +220,6 @@ X509* CertificateAccess::x509(const Certificate& certificate) noexcept {
 }
 
 namespace {
-
-/// Why OpenSSL found no path, in words that name certificate, field and date.
-std::string chain_error(X509_STORE_CTX* context, const Certificate& leaf, std::optional<WallTime> now) {
-    X509* at = X509_STORE_CTX_get_current_cert(context);
-    const std::string who = at != nullptr ? text_of(X509_get_subject_name(at)) : leaf.subject();
-    const int error = X509_STORE_CTX_get_error(context);
-    const std::string today = now ? ", and it is " + date_text(*now) : "";
-    const auto date = [](const ASN1_TIME* time) {
-        const auto value = time_of(time);
-        return value ? date_text(*value) : std::string("an unreadable date");
-    };
-    switch (error) {
-        case X509_V_ERR_CERT_HAS_EXPIRED:
-            return who + ": the certificate has expired: notAfter is " + date(X509_get0_notAfter(at)) + today;
-        case X509_V_ERR_CERT_NOT_YET_VALID:
-            return who + ": the certificate is not yet valid: notBefore is " + date(X509_get0_notBefore(at)) +
-                   today;
-        case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
-        case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
-        case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
-        case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
-        case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
-            return who + ": its issuer, " + text_of(X509_get_issuer_name(at)) +
-                   ", is neither one of our authorities nor certified by one";
-        default: return who + ": " + X509_verify_cert_error_string(error);
-    }
-}
 
 Result<std::vector<Certificate>, std::string> copy_of(const STACK_OF(X509) * stack) {
     std::vector<Certificate> path;
@@ -274,7 +263,7 @@ Result<std::vector<Certificate>, std::string> build_chain(const Certificate& lea
         X509_VERIFY_PARAM_set_flags(parameters, X509_V_FLAG_NO_CHECK_TIME);
     X509_VERIFY_PARAM_set_auth_level(parameters, 2);  // 112 bits: no SHA-1 signatures, no RSA below 2,048
     if (X509_verify_cert(context.get()) != 1) {
-        std::string why = chain_error(context.get(), leaf, now);
+        std::string why = chain_error(context.get(), leaf.subject(), now);
         (void)openssl_error("");
         return Unexpected(std::move(why));
     }

@@ -32,8 +32,12 @@ class Certificate {
     [[nodiscard]] WallTime not_after() const noexcept;
     [[nodiscard]] const PublicKey& public_key() const noexcept;
     [[nodiscard]] bool is_authority() const noexcept;  ///< basic constraints say CA
-    [[nodiscard]] std::string issuer() const;          ///< for people, as subject()
-    [[nodiscard]] std::string serial() const;          ///< lower-case hex
+    /// How many authorities may stand below this one (pathLenConstraint); nullopt: any number, or it is none itself.
+    [[nodiscard]] std::optional<unsigned> path_length() const noexcept;
+    /// By its name and its key; dates and constraints are not looked at.
+    [[nodiscard]] bool signed_by(const Certificate& authority) const;
+    [[nodiscard]] std::string issuer() const;  ///< for people, as subject()
+    [[nodiscard]] std::string serial() const;  ///< lower-case hex
 
     // Subject alternative names; identities are matched against these and the subject only.
     [[nodiscard]] const std::vector<std::string>& dns_names() const noexcept;

@@ -140,6 +140,60 @@ Result<void, std::string> check_names(const GatewayNames& names) {
     return {};
 }
 
+Result<void, std::string> check_validity(const Validity& validity) {
+    if (validity.not_after > validity.not_before) return {};
+    return Unexpected(std::string("the validity ends before it begins"));
+}
+Result<void, std::string> check_validity(const Validity& validity, const Certificate& issuer) {
+    if (validity.not_after > issuer.not_after())
+        return Unexpected("the validity would end at " + date_text(validity.not_after) +
+                          ", after the authority's own (" + date_text(issuer.not_after()) + ")");
+    return check_validity(validity);
+}
+
+/// One that may stand `levels` above gateways' issuers.
+Result<void, std::string> check_levels(const Certificate& issuer, unsigned levels) {
+    const auto allowed = issuer.path_length();
+    if (!allowed || levels < *allowed) return {};
+    if (*allowed == 0)
+        return Unexpected(issuer.subject() +
+                          " may certify gateways only, no authorities: its pathLenConstraint is 0");
+    return Unexpected(issuer.subject() + " has a pathLenConstraint of " + std::to_string(*allowed) +
+                      ": an authority below it may have " + std::to_string(*allowed - 1) +
+                      " more levels at most");
+}
+
+/// Letters, digits, hyphens and dots: what is put between commas below.
+Result<void, std::string> check_domain(const std::string& domain) {
+    const auto fits = [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+               c == '.';
+    };
+    if (!domain.empty() && domain.front() != '.' && std::ranges::all_of(domain, fits)) return {};
+    return Unexpected("'" + domain + "' is no domain name");
+}
+
+/// OpenSSL's words for name constraints. Kinds of names that are not mentioned are free. So are addresses: strongSwan 5.9
+/// cannot read a constraint on them, and would refuse the authority as a whole.
+std::string constraints_text(const std::vector<std::string>& domains) {
+    std::string text = "critical";
+    for (const std::string& domain : domains)
+        text += ",permitted;DNS:" + domain + ",permitted;email:" + domain + ",permitted;email:." + domain;
+    return text;
+}
+
+bool make_it_authority(X509* x509, X509V3_CTX* context, unsigned levels) {
+    const std::string constraints = "critical,CA:TRUE,pathlen:" + std::to_string(levels);
+    return add_extension(x509, context, NID_basic_constraints, constraints.c_str()) &&
+           add_extension(x509, context, NID_key_usage, "critical,keyCertSign,cRLSign") &&
+           add_extension(x509, context, NID_subject_key_identifier, "hash");
+}
+
+KeyHandle openssl_key(const PublicKey& key) {
+    const unsigned char* at = key.der().data();
+    return KeyHandle(d2i_PUBKEY(nullptr, &at, static_cast<long>(key.der().size())));
+}
+
 /// The authority's key, if it is the certificate's and that one may sign.
 Result<KeyHandle, std::string> key_of(const Authority& authority) {
     auto key = key_of(authority.key_pem);
@@ -212,22 +266,46 @@ Result<SecretBytes, std::string> generate_key(KeyType type) {
 }
 
 Result<std::string, std::string> make_authority(const SecretBytes& key_pem, std::string_view subject,
-                                                const Validity& validity, Rng& rng) {
+                                                const Validity& validity, Rng& rng, unsigned levels) {
     auto key = key_of(key_pem);
     if (!key) return Unexpected(std::move(key).error());
     auto name = name_from(subject);
     if (!name) return Unexpected(std::move(name).error());
-    if (validity.not_after <= validity.not_before)
-        return Unexpected(std::string("the validity ends before it begins"));
+    if (auto good = check_validity(validity); !good) return Unexpected(std::move(good).error());
     const X509Handle x509(X509_new());
     X509V3_CTX context;
     X509V3_set_ctx(&context, x509.get(), x509.get(), nullptr, nullptr, 0);
     if (!x509 || !fill_common(x509.get(), name->get(), name->get(), validity, rng) ||
-        X509_set_pubkey(x509.get(), key->get()) != 1 ||
-        !add_extension(x509.get(), &context, NID_basic_constraints, "critical,CA:TRUE,pathlen:0") ||
-        !add_extension(x509.get(), &context, NID_key_usage, "critical,keyCertSign,cRLSign") ||
-        !add_extension(x509.get(), &context, NID_subject_key_identifier, "hash"))
+        X509_set_pubkey(x509.get(), key->get()) != 1 || !make_it_authority(x509.get(), &context, levels))
         return Unexpected(openssl_error("the authority's certificate cannot be made"));
+    return signed_pem(x509.get(), key->get());
+}
+
+Result<std::string, std::string> issue_intermediate(const Authority& authority, const PublicKey& subject_key,
+                                                    const Intermediate& what, const Validity& validity,
+                                                    Rng& rng) {
+    auto key = key_of(authority);
+    if (!key) return Unexpected(std::move(key).error());
+    auto name = name_from(what.subject);
+    if (!name) return Unexpected(std::move(name).error());
+    auto good = check_levels(authority.certificate, what.levels);
+    for (auto domain = what.domains.begin(); good && domain != what.domains.end(); ++domain)
+        good = check_domain(*domain);
+    if (good) good = check_validity(validity, authority.certificate);
+    if (!good) return Unexpected(std::move(good).error());
+    X509* issuer = CertificateAccess::x509(authority.certificate);
+    const KeyHandle public_key = openssl_key(subject_key);
+    const X509Handle x509(X509_new());
+    X509V3_CTX context;
+    X509V3_set_ctx(&context, issuer, x509.get(), nullptr, nullptr, 0);
+    if (!x509 || !public_key ||
+        !fill_common(x509.get(), name->get(), X509_get_subject_name(issuer), validity, rng) ||
+        X509_set_pubkey(x509.get(), public_key.get()) != 1 ||
+        !make_it_authority(x509.get(), &context, what.levels) ||
+        !add_extension(x509.get(), &context, NID_authority_key_identifier, "keyid:always") ||
+        (!what.domains.empty() &&
+         !add_extension(x509.get(), &context, NID_name_constraints, constraints_text(what.domains).c_str())))
+        return Unexpected(openssl_error("the intermediate authority's certificate cannot be made"));
     return signed_pem(x509.get(), key->get());
 }
 
@@ -239,15 +317,10 @@ Result<std::string, std::string> issue_certificate(const Authority& authority, c
     if (!key) return Unexpected(std::move(key).error());
     auto name = name_from(names.subject);
     if (!name) return Unexpected(std::move(name).error());
-    if (validity.not_after <= validity.not_before)
-        return Unexpected(std::string("the validity ends before it begins"));
-    if (validity.not_after > authority.certificate.not_after())
-        return Unexpected("the validity would end at " + date_text(validity.not_after) +
-                          ", after the authority's own (" + date_text(authority.certificate.not_after()) +
-                          ")");
+    if (auto good = check_validity(validity, authority.certificate); !good)
+        return Unexpected(std::move(good).error());
     X509* issuer = CertificateAccess::x509(authority.certificate);
-    const unsigned char* at = subject_key.der().data();
-    const KeyHandle public_key(d2i_PUBKEY(nullptr, &at, static_cast<long>(subject_key.der().size())));
+    const KeyHandle public_key = openssl_key(subject_key);
     const X509Handle x509(X509_new());
     X509V3_CTX context;
     X509V3_set_ctx(&context, issuer, x509.get(), nullptr, nullptr, 0);

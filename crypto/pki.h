@@ -31,11 +31,12 @@ struct Validity {
     WallTime not_after{};
 };
 
-/// A self-signed authority that may certify gateways but no further authorities. `subject`: "O=Example, CN=Example CA".
-/// Error: a sentence.
+/// A self-signed authority that may certify gateways. `subject`: "O=Example, CN=Example CA". `levels`: how many levels of
+/// authorities may stand between it and a gateway. Error: a sentence.
 [[nodiscard]] Result<std::string, std::string> make_authority(const SecretBytes& key_pem,
                                                               std::string_view subject,
-                                                              const Validity& validity, Rng& rng);
+                                                              const Validity& validity, Rng& rng,
+                                                              unsigned levels = 0);
 
 struct GatewayNames {
     std::string subject;  ///< "O=Example, CN=gw.example.org"
@@ -49,6 +50,20 @@ struct Authority {
     Certificate certificate;
     SecretBytes key_pem;
 };
+
+/// An intermediate authority: one that another one certified.
+struct Intermediate {
+    std::string subject;
+    unsigned levels = 0;  ///< as of make_authority(); fewer than its issuer has
+    /// It may certify these DNS names and what is below them, and e-mail addresses there, no others (name constraints, RFC 5280
+    /// section 4.2.1.10); IP addresses are not bound. Empty: any name.
+    std::vector<std::string> domains;
+};
+/// Error: a sentence: an issuer that may certify no authority, a domain that is none, a validity that passes the issuer's.
+[[nodiscard]] Result<std::string, std::string> issue_intermediate(const Authority& authority,
+                                                                  const PublicKey& key,
+                                                                  const Intermediate& what,
+                                                                  const Validity& validity, Rng& rng);
 
 /// A gateway's certificate: digital signatures only; extended key usage IPsec IKE, TLS server and client (which some peers
 /// ask for). Error: a sentence: no name at all, a validity that passes the authority's.

@@ -1,6 +1,7 @@
 // isthmus pki: an authority, gateways' certificates and a revocation list, for labs and small sites.
 #include <algorithm>
 #include <iostream>
+#include <span>
 
 #include "appliance/cli/command.h"
 #include "appliance/cli/pki_files.h"
@@ -29,12 +30,40 @@ pki::Validity validity_of(std::uint32_t days) {
     return {now - kBackdated, now + hours(kDay) * days};
 }
 
-Result<crypto::Certificate, std::string> certificate_in(const Path& path) {
+Result<std::vector<crypto::Certificate>, std::string> certificates_in(const Path& path) {
     const auto pem = read_whole(path);
     if (!pem) return Unexpected(pem.error());
     auto all = crypto::Certificate::from_pem(pem->reveal());
     if (!all) return Unexpected(path.string() + ": " + all.error());
-    return all->front();
+    return std::move(*all);
+}
+
+Result<crypto::Certificate, std::string> certificate_in(const Path& path) {
+    return certificates_in(path).transform([](auto&& all) { return all.front(); });
+}
+
+/// What stands behind the certificates that an authority issues, so that a peer finds the way to the root: the authority's own
+/// and those above it; nothing if it is the root itself.
+Result<std::string, std::string> intermediates_text(const Path& folder) {
+    const auto all = certificates_in(folder / kCaCertificate);
+    if (!all) return Unexpected(all.error());
+    if (all->front().subject() == all->front().issuer()) return std::string();
+    const auto pem = read_whole(folder / kCaCertificate);
+    if (!pem) return Unexpected(pem.error());
+    std::string text(pem->reveal().begin(), pem->reveal().end());
+    if (!text.ends_with('\n')) text += '\n';
+    return text;
+}
+
+/// Whether peers will accept it: names that an authority may not certify, say.
+Result<void, std::string> check_issued(const std::string& pem, const Path& folder) {
+    const auto issued = crypto::Certificate::from_pem(bytes_of(pem));
+    if (!issued) return Unexpected(issued.error());
+    const auto above = certificates_in(folder / kCaCertificate);
+    if (!above) return Unexpected(above.error());
+    const auto chain = crypto::build_chain(issued->front(), *above, std::span(*above).last(1), std::nullopt);
+    if (!chain) return Unexpected(chain.error());
+    return {};
 }
 
 Result<pki::Authority, std::string> authority_in(const Path& folder) {
@@ -97,6 +126,7 @@ class PkiCommand final : public Command {
         : command_(*app.add_subcommand("pki", "certificates for gateways, for labs and small sites")) {
         command_.require_subcommand(1);
         add_ca();
+        add_intermediate();
         add_cert();
         add_crl();
         add_revoke();
@@ -106,6 +136,7 @@ class PkiCommand final : public Command {
     int run() override {
         Result<void, std::string> done;
         if (ca_->parsed()) done = make_ca();
+        if (intermediate_->parsed()) done = make_intermediate();
         if (cert_->parsed()) done = make_cert();
         if (crl_->parsed()) done = renew_list();
         if (revoke_->parsed()) done = revoke();
@@ -123,12 +154,33 @@ class PkiCommand final : public Command {
             ->check(CLI::IsMember({"ecdsa-p256", "ecdsa-p384", "ed25519", "rsa-3072"}))
             ->capture_default_str();
     }
+    void add_levels(CLI::App& to) {
+        constexpr unsigned kMostLevels = 8;
+        to.add_option("--levels", levels_, "levels of authorities that may stand between it and gateways")
+            ->check(CLI::Range(0U, kMostLevels))
+            ->capture_default_str();
+    }
     void add_ca() {
         ca_ = command_.add_subcommand("ca", "makes an authority, and its first, empty revocation list");
         add_folder(*ca_);
         add_key_type(*ca_);
+        add_levels(*ca_);
         ca_->add_option("--subject", subject_, "its name, as in \"O=Example, CN=Example gateways CA\"");
         ca_->add_option("--days", ca_days_, "how long it is good")
+            ->check(CLI::Range(1, 36'500))
+            ->capture_default_str();
+    }
+    void add_intermediate() {
+        intermediate_ = command_.add_subcommand(
+            "intermediate", "makes an authority that is certified by this one, in a folder of its own");
+        add_folder(*intermediate_);
+        add_key_type(*intermediate_);
+        add_levels(*intermediate_);
+        intermediate_->add_option("FOLDER", out_, "where its ca.pem, ca.key and ca.crl go")->required();
+        intermediate_->add_option("--subject", subject_, "its name; \"O=Isthmus, CN=FOLDER CA\" unless told");
+        intermediate_->add_option("--domain", domains_,
+                                  "it may certify names in this domain only; as often as needed");
+        intermediate_->add_option("--days", ca_days_, "how long it is good, at most as long as its issuer")
             ->check(CLI::Range(1, 36'500))
             ->capture_default_str();
     }
@@ -172,17 +224,48 @@ class PkiCommand final : public Command {
         const auto key = pki::generate_key(*pki::key_type_named(key_type_));
         if (!key) return Unexpected(key.error());
         const std::string subject = subject_.empty() ? "O=Isthmus, CN=Isthmus gateways CA" : subject_;
-        const auto pem = pki::make_authority(*key, subject, validity_of(ca_days_), rng_);
+        const auto pem = pki::make_authority(*key, subject, validity_of(ca_days_), rng_, levels_);
         if (!pem) return Unexpected(pem.error());
-        auto made = make_pair_of_files(folder_ / kCaKey, *key, folder_ / kCaCertificate, *pem);
-        if (!made) return made;
-        const auto authority = authority_in(folder_);
-        if (!authority) return Unexpected(authority.error());
-        made = write_list(folder_, *authority, {}, list_days_);
+        auto made = make_folder_of(folder_, *key, *pem);
         if (!made) return made;
         std::cout << "made " << (folder_ / kCaCertificate).string() << " (give it to every gateway), "
                   << (folder_ / kCaKey).string() << " (keep it from everybody) and "
                   << (folder_ / kCaList).string() << '\n';
+        return {};
+    }
+
+    /// An authority's three files.
+    Result<void, std::string> make_folder_of(const Path& folder, const crypto::SecretBytes& key,
+                                             const std::string& certificates) {
+        auto made = make_pair_of_files(folder / kCaKey, key, folder / kCaCertificate, certificates);
+        if (!made) return made;
+        const auto authority = authority_in(folder);
+        if (!authority) return Unexpected(authority.error());
+        return write_list(folder, *authority, {}, list_days_);
+    }
+
+    Result<void, std::string> make_intermediate() {
+        const auto issuer = authority_in(folder_);
+        if (!issuer) return Unexpected(issuer.error());
+        const auto above = intermediates_text(folder_);
+        if (!above) return Unexpected(above.error());
+        const auto key = pki::generate_key(*pki::key_type_named(key_type_));
+        if (!key) return Unexpected(key.error());
+        const auto parsed = crypto::PrivateKey::from_pem(*key);
+        if (!parsed) return Unexpected(parsed.error());
+        const std::string name = (out_.has_filename() ? out_ : out_.parent_path()).filename().string();
+        const std::string subject = subject_.empty() ? "O=Isthmus, CN=" + name + " CA" : subject_;
+        pki::Validity validity = validity_of(ca_days_);
+        validity.not_after = std::min(validity.not_after, issuer->certificate.not_after());
+        const auto pem = pki::issue_intermediate(*issuer, parsed->public_key(), {subject, levels_, domains_},
+                                                 validity, rng_);
+        if (!pem) return Unexpected(pem.error());
+        if (auto made = folder_for(out_); !made) return made;
+        auto made = make_folder_of(out_, *key, *pem + *above);
+        if (!made) return made;
+        std::cout << "made the authority " << subject << " in " << out_.string() << ", good until "
+                  << crypto::date_text(validity.not_after)
+                  << "; gateways trust the root, not this one: their certificates bring it along\n";
         return {};
     }
 
@@ -218,11 +301,14 @@ class PkiCommand final : public Command {
         validity.not_after = std::min(validity.not_after, authority->certificate.not_after());
         const auto pem = pki::issue_certificate(*authority, parsed->public_key(), *gateway, validity, rng_);
         if (!pem) return Unexpected(pem.error());
+        if (auto good = check_issued(*pem, folder_); !good) return good;
+        const auto above = intermediates_text(folder_);
+        if (!above) return Unexpected(above.error());
         const Path folder = out_.empty() ? folder_ : out_;
         if (auto made = folder_for(folder); !made) return made;
         const Path certificate = folder / (name_ + ".pem");
         const Path key_file = folder / (name_ + ".key");
-        auto made = make_pair_of_files(key_file, *key, certificate, *pem);
+        auto made = make_pair_of_files(key_file, *key, certificate, *pem + *above);
         if (!made) return made;
         std::cout << "made " << certificate.string() << " and " << key_file.string() << ", good until "
                   << crypto::date_text(validity.not_after) << '\n';
@@ -247,8 +333,7 @@ class PkiCommand final : public Command {
         if (!authority) return Unexpected(authority.error());
         const auto certificate = certificate_in(file_);
         if (!certificate) return Unexpected(certificate.error());
-        if (!crypto::verify_chain(*certificate, {}, std::vector{authority->certificate},
-                                  certificate->not_before()))
+        if (!certificate->signed_by(authority->certificate))
             return Unexpected("the certificate of " + certificate->subject() + " is not one of " +
                               authority->certificate.subject());
         auto list = list_in(folder_, *authority);
@@ -307,6 +392,7 @@ class PkiCommand final : public Command {
 
     CLI::App& command_;
     CLI::App* ca_ = nullptr;
+    CLI::App* intermediate_ = nullptr;
     CLI::App* cert_ = nullptr;
     CLI::App* crl_ = nullptr;
     CLI::App* revoke_ = nullptr;
@@ -321,6 +407,8 @@ class PkiCommand final : public Command {
     std::vector<std::string> dns_;
     std::vector<std::string> ips_;
     std::vector<std::string> emails_;
+    std::vector<std::string> domains_;
+    unsigned levels_ = 0;
     std::uint32_t ca_days_ = 3'650;
     std::uint32_t days_ = 730;
     std::uint32_t list_days_ = 90;

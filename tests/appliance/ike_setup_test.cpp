@@ -196,6 +196,36 @@ TEST_CASE("dates that are over, or nearly, are warnings: the clock may be wrong,
           std::string::npos);
 }
 
+TEST_CASE(
+    "a chain of certificates is taken as it is, and one out of order is a warning that names who does not "
+    "fit") {
+    World w;
+    TestAuthority root("CN=Root", pki::KeyType::ecdsa_p256, 2);
+    TestAuthority region = root.intermediate({"CN=Region", 1, {}});
+    TestAuthority branch = region.intermediate({"CN=Branch", 0, {}});
+    const auto key = pki::generate_key(pki::KeyType::ecdsa_p256);
+    REQUIRE(key);
+    SeededRng rng(8);
+    const auto gw = pki::issue_certificate(branch.authority(), PrivateKey::from_pem(*key)->public_key(),
+                                           {"CN=dc.example.org", {"dc.example.org"}, {}, {}},
+                                           {day(2026, 6, 1), day(2028, 6, 1)}, rng);
+    REQUIRE_MESSAGE(gw, gw.error());
+    w.put("/e/gw.key", {key->reveal().begin(), key->reveal().end()});
+    w.put("/e/gw.pem", *gw + branch.pem() + region.pem());
+    const auto good = w.setup(kCertificate);
+    REQUIRE(good);
+    CHECK(good->warnings.empty());
+    CHECK(good->peers[0].options.credentials->own->chain.size() == 3);
+
+    w.put("/e/gw.pem", *gw + region.pem());
+    const auto lacking = w.setup(kCertificate);
+    REQUIRE(lacking);
+    REQUIRE(lacking->warnings.size() == 1);
+    CHECK(lacking->warnings[0].text() ==
+          "/e/c.toml:9: tunnel.ike.certificate: /e/gw.pem: certificate 2, CN=Region, did not certify the one "
+          "before it, CN=dc.example.org; put ours first, then who certified it, then who certified that");
+}
+
 TEST_CASE("in tunnel mode the selectors are the addresses of the L2TP inside") {
     const World w;
     const auto made =

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <iostream>
 #include <iterator>
+#include <span>
 #include <sstream>
 
 #include "appliance/cli/command.h"
@@ -165,4 +166,43 @@ TEST_CASE("isthmus pki says what it lacks") {
     REQUIRE(other.pki("cert a " + other.dir() + " --dns a.example.org").status == 0);
     CHECK(f.pki("revoke " + f.dir() + " " + other.path("a.pem")).text.find("is not one of") !=
           std::string::npos);
+}
+
+TEST_CASE("isthmus pki makes intermediate authorities, and certificates bring them along") {
+    const Folder f;
+    REQUIRE(f.pki("ca " + f.dir() + " --levels 2 --subject CN=Root").status == 0);
+    const std::string region = f.path("region");
+    const std::string branch = f.path("branch/");
+    const Ran made = f.pki("intermediate " + region + " " + f.dir() + " --levels 1 --subject CN=Region");
+    REQUIRE_MESSAGE(made.status == 0, made.text);
+    REQUIRE(f.pki("intermediate " + branch + " --dir " + region + " --domain branch.example.org").status ==
+            0);
+    CHECK(f.mode("region/ca.key") == 0600);
+    const Ran gw = f.pki("cert gw --dir " + branch + " --dns gw.branch.example.org");
+    REQUIRE_MESSAGE(gw.status == 0, gw.text);
+
+    const auto root = Certificate::from_pem(as_bytes(f.read("ca.pem")));
+    const auto chain = Certificate::from_pem(as_bytes(f.read("branch/gw.pem")));
+    REQUIRE(root);
+    REQUIRE(chain);
+    REQUIRE(chain->size() == 3);
+    CHECK((*chain)[1].subject() == "O=Isthmus, CN=branch CA");
+    CHECK((*chain)[2].subject() == "CN=Region");
+    CHECK(verify_chain(chain->front(), std::span(*chain).subspan(1), *root, chain->front().not_before()));
+
+    // What peers would refuse is not made.
+    const Ran outside = f.pki("cert other --dir " + branch + " --dns dc.example.org");
+    CHECK(outside.status == 1);
+    CHECK(outside.text.find("are not all among those that O=Isthmus, CN=branch CA may certify") !=
+          std::string::npos);
+    CHECK_FALSE(std::filesystem::exists(f.path("branch/other.pem")));
+    const Ran deeper = f.pki("intermediate " + f.path("deeper") + " --dir " + branch);
+    CHECK(deeper.status == 1);
+    CHECK(deeper.text.find("may certify gateways only") != std::string::npos);
+    CHECK_FALSE(std::filesystem::exists(f.path("deeper")));
+
+    // Its issuer can revoke it, and it those whom it certified.
+    CHECK(f.pki("revoke " + f.dir() + " " + f.path("region/ca.pem")).status == 0);
+    CHECK(f.pki("revoke --dir " + branch + " " + f.path("branch/gw.pem")).status == 0);
+    CHECK(f.pki("revoke " + f.dir() + " " + f.path("branch/gw.pem")).status == 1);
 }

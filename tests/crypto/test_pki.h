@@ -29,11 +29,15 @@ namespace isthmus::test {
 class TestAuthority {
   public:
     explicit TestAuthority(std::string subject = "O=Isthmus test, CN=Test CA",
-                           crypto::pki::KeyType type = crypto::pki::KeyType::ecdsa_p256)
-        : authority_(make(subject, type)) {}
+                           crypto::pki::KeyType type = crypto::pki::KeyType::ecdsa_p256, unsigned levels = 0)
+        : authority_(make(subject, type, levels)) {}
+    explicit TestAuthority(crypto::pki::Authority authority, std::string pem = {})
+        : authority_(std::move(authority)), pem_(std::move(pem)) {}
 
     [[nodiscard]] const crypto::Certificate& certificate() const { return authority_.certificate; }
     [[nodiscard]] const crypto::pki::Authority& authority() const { return authority_; }
+    /// Of an intermediate's certificate.
+    [[nodiscard]] const std::string& pem() const { return pem_; }
 
     struct Issued {
         crypto::Certificate certificate;
@@ -54,6 +58,21 @@ class TestAuthority {
     [[nodiscard]] Issued issue(const std::string& fqdn) {
         return issue({"O=Isthmus test, CN=" + fqdn, {fqdn}, {}, {}});
     }
+    /// An authority below this one.
+    [[nodiscard]] TestAuthority intermediate(const crypto::pki::Intermediate& what) {
+        auto key_pem = crypto::pki::generate_key(crypto::pki::KeyType::ecdsa_p256);
+        REQUIRE(key_pem);
+        return intermediate(what, *key_pem);
+    }
+    [[nodiscard]] TestAuthority intermediate(const crypto::pki::Intermediate& what,
+                                             const crypto::SecretBytes& key_pem) {
+        const auto key = crypto::PrivateKey::from_pem(key_pem);
+        REQUIRE(key);
+        const auto pem = crypto::pki::issue_intermediate(authority_, key->public_key(), what,
+                                                         {day(2026, 2, 1), day(2035, 1, 1)}, rng_);
+        REQUIRE_MESSAGE(pem, pem.error());
+        return TestAuthority({certificate_in(*pem), key_pem.clone()}, *pem);
+    }
     [[nodiscard]] crypto::Crl crl(const std::vector<crypto::Crl::Entry>& revoked,
                                   const crypto::pki::ListTerms& terms) {
         const auto pem = crypto::pki::make_crl(authority_, revoked, terms);
@@ -64,15 +83,17 @@ class TestAuthority {
     }
 
   private:
-    crypto::pki::Authority make(const std::string& subject, crypto::pki::KeyType type) {
+    crypto::pki::Authority make(const std::string& subject, crypto::pki::KeyType type, unsigned levels) {
         auto key = crypto::pki::generate_key(type);
         REQUIRE(key);
-        const auto pem = crypto::pki::make_authority(*key, subject, {day(2026, 1, 1), day(2036, 1, 1)}, rng_);
+        const auto pem =
+            crypto::pki::make_authority(*key, subject, {day(2026, 1, 1), day(2036, 1, 1)}, rng_, levels);
         REQUIRE_MESSAGE(pem, pem.error());
         return {certificate_in(*pem), std::move(key).value()};
     }
     SeededRng rng_{42};
     crypto::pki::Authority authority_;
+    std::string pem_{};
 };
 
 }  // namespace isthmus::test

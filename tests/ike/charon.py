@@ -43,9 +43,13 @@ class Charon:
         self.process, self.starts = None, 0
 
     def certify(self, authority, site):
-        """Takes the certificate and key that `isthmus pki` made."""
+        """Takes the certificate and key that `isthmus pki` made, and whose certificates stand behind it."""
         for name, folder in ((f"{site}-gw.pem", "x509"), (f"{site}-gw.key", "private"), ("ca.pem", "x509ca")):
             shutil.copy(authority.directory / name, self.directory / folder / name)
+        # It reads the first certificate of a file only.
+        chain = (authority.directory / f"{site}-gw.pem").read_text().split("-----BEGIN CERTIFICATE-----")[2:]
+        for number, body in enumerate(chain):
+            (self.directory / "x509ca" / f"between-{number}.pem").write_text("-----BEGIN CERTIFICATE-----" + body)
         self.wishes |= {"auth": "pubkey", "certificate": f"{site}-gw.pem"}
 
     def start(self):

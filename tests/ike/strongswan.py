@@ -12,6 +12,7 @@ from charon import Charon, missing, version  # noqa: E402
 from ike_sites import (NAMES, PATIENCE, WAN_ADDRESS, IkeSites, answers, ike, ike_sa, is_up, last_error, mismatch,  # noqa: E402
                        peer, says)
 from lab import Lab, run, wait_until  # noqa: E402
+from sites import Authority  # noqa: E402
 
 WE, IT = "we begin", "strongSwan begins"
 
@@ -101,6 +102,74 @@ def certificates(what):
         pair.charon.certify(pair.sites.authority, "cloud")
         pair.start()
         pair.wait_up()
+
+
+LEAF = "subjectAltName = DNS:{dns}\nkeyUsage = digitalSignature\nauthorityKeyIdentifier = keyid\n"
+AUTHORITY = ("basicConstraints = critical,CA:TRUE\nkeyUsage = critical,keyCertSign\nsubjectKeyIdentifier = hash\n"
+             "authorityKeyIdentifier = keyid\n")
+
+
+def sign(folder, name, dns, issuer, days, extensions=LEAF):
+    """NAME.pem for NAME.key, signed by openssl: what `isthmus pki` does not make. `issuer`: its files without their endings."""
+    request, file = folder / f"{name}.csr", folder / f"{name}.ext"
+    file.write_text(extensions.format(dns=dns))
+    run("openssl", "req", "-new", "-key", folder / f"{name}.key", "-subj", f"/CN={dns}", "-out", request)
+    run("openssl", "x509", "-req", "-in", request, "-CA", f"{issuer}.pem", "-CAkey", f"{issuer}.key", "-set_serial", "4711",
+        "-days", days, "-extfile", file, "-out", folder / f"{name}.pem")
+
+
+class Tree(Authority):
+    """A root that everybody trusts; each gateway is certified two authorities below it."""
+
+    def __init__(self, lab):
+        super().__init__(lab.directory / "tree", levels=2)
+
+    def certify(self, site, domain=None):
+        """SITE-gw.pem, with both between, and SITE-gw.key; the nearest authority may certify names in that domain only."""
+        region, branch = (self.directory / f"{site}-{level}" for level in ("region", "branch"))
+        self.run("intermediate", region, "--levels", "1", "--subject", f"O=Isthmus lab, CN=Region of {site}")
+        run(self.program, "pki", "intermediate", branch, "--dir", region, "--subject", f"O=Isthmus lab, CN=Branch of {site}",
+            "--domain", domain or NAMES[site])
+        run(self.program, "pki", "cert", f"{site}-gw", "--dir", branch, "--out", self.directory, "--dns", domain or NAMES[site])
+        return branch
+
+
+@cases((WE, IT), "certified by intermediate authorities, whose certificates make IKE_AUTH too long for one packet: {}")
+def chains(begins):
+    with Lab("swan") as lab:
+        pair, tree = Pair(lab, begins, "certificate"), Tree(lab)
+        tree.certify("dc")
+        tree.certify("cloud")
+        tree.give(pair.we, "dc-gw.pem", "dc-gw.key", "ca.pem")
+        pair.charon.certify(tree, "cloud")
+        pair.start()
+        pair.wait_up()
+        log = pair.charon.log()
+        contains(log, ["received end entity cert", "using untrusted intermediate certificate", "sending end entity cert",
+                       "sending issuer cert"], "charon's log")
+        check(re.search(r"splitting IKE message .* into \d+ fragments", log), "strongSwan sent no fragments")
+        check("received fragment #2" in log, "strongSwan received no fragments")
+
+
+@cases(("nameConstraints", "pathLenConstraint"), "a chain that breaks its {} is refused, and who broke it is named")
+def chains_that_break_rules(field):
+    with Lab("swan") as lab:
+        pair, tree = Pair(lab, WE, "certificate"), Tree(lab)
+        branch = tree.certify("cloud", "elsewhere.example.org" if field == "nameConstraints" else NAMES["cloud"])
+        tree.give(pair.we, "ca.pem")
+        between, issuer = (branch / "ca.pem").read_text(), branch / "ca"
+        wanted = [field, "CN=Branch of cloud"] + ([NAMES["cloud"]] if field == "nameConstraints" else [])
+        if field == "pathLenConstraint":
+            run(tree.program, "pki", "cert", "below", "--dir", branch, "--dns", NAMES["cloud"])
+            sign(branch, "below", "Below the branch", branch / "ca", 1, AUTHORITY)
+            between, issuer = (branch / "below.pem").read_text() + between, branch / "below"
+        sign(tree.directory, "cloud-gw", NAMES["cloud"], issuer, 1)
+        with (tree.directory / "cloud-gw.pem").open("a") as f:
+            f.write(between)
+        pair.charon.certify(tree, "cloud")
+        pair.start_both()
+        check(wait_until(lambda: says(last_error(pair.we), wanted), PATIENCE, 0.1), f"the error: {last_error(pair.we)}")
+        check(not is_up(pair.we), "it came up")
 
 
 @case
@@ -309,15 +378,6 @@ def wrong_identity():
         check(not is_up(pair.we), "it came up")
 
 
-def expire(folder, name, dns):
-    """A certificate for the same key whose time is over; `isthmus pki` makes none."""
-    request, extensions = folder / f"{name}.csr", folder / f"{name}.ext"
-    extensions.write_text(f"subjectAltName = DNS:{dns}\nkeyUsage = digitalSignature\n")
-    run("openssl", "req", "-new", "-key", folder / f"{name}.key", "-subj", f"/CN={dns}", "-out", request)
-    run("openssl", "x509", "-req", "-in", request, "-CA", folder / "ca.pem", "-CAkey", folder / "ca.key", "-set_serial", "4711",
-        "-days", "-1", "-extfile", extensions, "-out", folder / f"{name}.pem")
-
-
 @cases([(how, begins) for how in ("revoked", "expired") for begins in (WE, IT)],
        "its certificate is {0[0]}: {0[1]}, and we say when that was")
 def refused_certificate(what):
@@ -328,7 +388,7 @@ def refused_certificate(what):
         if how == "revoked":
             authority.run("revoke", authority.directory / "cloud-gw.pem")
         else:
-            expire(authority.directory, "cloud-gw", NAMES["cloud"])
+            sign(authority.directory, "cloud-gw", NAMES["cloud"], authority.directory / "ca", -1)
             pair.charon.certify(authority, "cloud")
         authority.give(pair.we, "ca.crl")
         pair.start_both()

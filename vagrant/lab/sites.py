@@ -170,12 +170,12 @@ def drops_in(status):
 
 
 class Authority:
-    """A certificate authority of this lab's own, made with `isthmus pki`."""
+    """A certificate authority of this lab's own, made with `isthmus pki`; `levels` of others may stand below it."""
 
-    def __init__(self, directory, build=None):
+    def __init__(self, directory, build=None, levels=0):
         self.directory, self.program = directory, find_program("isthmus", build)
         self.directory.mkdir(mode=0o700)
-        self.run("ca", "--subject", "CN=Isthmus lab CA")
+        self.run("ca", "--subject", "CN=Isthmus lab CA", "--levels", levels)
 
     def run(self, verb, *options):
         run(self.program, "pki", verb, "--dir", self.directory, *options)

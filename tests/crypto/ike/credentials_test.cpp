@@ -182,3 +182,29 @@ TEST_CASE("CERT and CERTREQ carry our chain and our authorities") {
     REQUIRE(request.authorities.size() == 1);
     CHECK(std::ranges::equal(request.authorities[0], w.ca.certificate().authority_hash()));
 }
+
+TEST_CASE(
+    "each authority of a chain has its own revocation list, and an intermediate can be revoked as well") {
+    TestAuthority root("CN=Root", pki::KeyType::ecdsa_p256, 1);
+    TestAuthority branch = root.intermediate({"CN=Branch", 0, {}});
+    const auto gw = branch.issue("gw.example.org");
+    Credentials credentials = World::trusting(root.certificate());
+    auto sent = World::sent(gw.certificate);
+    sent.push_back(World::sent(branch.certificate()).front());
+    const auto verdict = [&] {
+        const auto key = authenticate_peer(credentials, sent, *parse_identity("gw.example.org"), {kNow, {}});
+        return key ? std::string("accepted") : key.error();
+    };
+    const pki::ListTerms terms{day(2027, 2, 1), day(2027, 4, 1), 1};
+    CHECK(verdict() == "accepted");
+    credentials.revocation = Revocation::required;
+    credentials.crls = {root.crl({}, terms)};
+    CHECK(verdict().find("there is no revocation list of CN=Branch, and one is required") !=
+          std::string::npos);
+    credentials.crls.push_back(branch.crl({}, terms));
+    CHECK(verdict() == "accepted");
+    credentials.crls = {root.crl({{branch.certificate().serial(), day(2027, 2, 1), ""}}, terms),
+                        branch.crl({}, terms)};
+    CHECK(verdict().starts_with("CN=Branch: the certificate (serial " + branch.certificate().serial() +
+                                ") was revoked at 2027-02-01"));
+}

@@ -20,14 +20,31 @@ Bytes bytes_of(const std::string& text) {
 /// An authority, and who it certifies.
 class Site {
   public:
-    Site() : authority_(make()) {}
+    explicit Site(unsigned levels = 0) : authority_(make(levels)) {}
+
+    /// The gateway's own authority stands two levels below the one that the peer trusts.
+    std::shared_ptr<Credentials> over_two_intermediates(const std::string& name,
+                                                        const std::vector<std::string>& domains = {}) {
+        const pki::Authority region =
+            below(authority_, {"O=A name long enough, CN=Region of " + name, 1, {}});
+        const pki::Authority branch =
+            below(region, {"O=A name long enough, CN=Branch of " + name, 0, domains});
+        auto made = certified_by(branch, name, kValidity);
+        made->own->chain.push_back(branch.certificate);
+        made->own->chain.push_back(region.certificate);
+        return made;
+    }
 
     std::shared_ptr<Credentials> credentials(const std::string& name,
                                              const pki::Validity& validity = kValidity) {
+        return certified_by(authority_, name, validity);
+    }
+    std::shared_ptr<Credentials> certified_by(const pki::Authority& issuer, const std::string& name,
+                                              const pki::Validity& validity) {
         const auto key_pem = pki::generate_key(pki::KeyType::ecdsa_p256).value();
         auto key = PrivateKey::from_pem(key_pem).value();
-        const auto pem = pki::issue_certificate(authority_, key.public_key(), {"CN=" + name, {name}, {}, {}},
-                                                validity, rng_);
+        const auto pem =
+            pki::issue_certificate(issuer, key.public_key(), {"CN=" + name, {name}, {}, {}}, validity, rng_);
         auto made = std::make_shared<Credentials>();
         made->own = OwnCertificate{Certificate::from_pem(bytes_of(pem.value())).value(), std::move(key)};
         made->authorities = {authority_.certificate};
@@ -46,9 +63,15 @@ class Site {
     }
 
   private:
-    pki::Authority make() {
+    pki::Authority below(const pki::Authority& issuer, const pki::Intermediate& what) {
         auto key = pki::generate_key(pki::KeyType::ecdsa_p256).value();
-        const auto pem = pki::make_authority(key, "CN=Test CA", kValidity, rng_).value();
+        const auto own = PrivateKey::from_pem(key).value();
+        const auto pem = pki::issue_intermediate(issuer, own.public_key(), what, kValidity, rng_).value();
+        return {Certificate::from_pem(bytes_of(pem)).value().front(), std::move(key)};
+    }
+    pki::Authority make(unsigned levels) {
+        auto key = pki::generate_key(pki::KeyType::ecdsa_p256).value();
+        const auto pem = pki::make_authority(key, "CN=Test CA", kValidity, rng_, levels).value();
         return {Certificate::from_pem(bytes_of(pem)).value().front(), std::move(key)};
     }
     WorldRng rng_{7};
@@ -77,6 +100,49 @@ TEST_CASE("certificates authenticate both sides, and the responder asks for the 
     const auto sa = world.peer_of(world.a()).ike_sas.at(0);
     CHECK(sa.remote_auth.find("ECDSA P-256") != std::string::npos);
     CHECK(sa.remote_auth.find("method 14") != std::string::npos);
+}
+
+TEST_CASE("chains over two intermediates authenticate both sides, and are sent in fragments") {
+    Site site(2);
+    World world(45);
+    configure(world);
+    world.a().peers[0].credentials = site.over_two_intermediates("a.example.org");
+    world.b().peers[0].credentials = site.over_two_intermediates("b.example.org");
+    std::map<std::string, int> fragments;
+    world.filter = [&](const Side& from, const SendDatagram& sent) {
+        constexpr std::size_t kNextPayload = 16;
+        constexpr std::uint8_t kEncryptedFragment = 53;
+        if (sent.bytes.size() > kNextPayload && sent.bytes[kNextPayload] == kEncryptedFragment)
+            ++fragments[from.name];
+        return true;
+    };
+    world.start(world.a());
+    world.start(world.b());
+    CHECK(world.run_till([&] { return world.both_up(); }, 5s));
+    CHECK(fragments["a"] >= 2);
+    CHECK(fragments["b"] >= 2);
+}
+
+TEST_CASE("a chain that lacks a link, or whose authority may not certify that name, is refused and named") {
+    for (const bool lacking : {true, false}) {
+        CAPTURE(lacking);
+        Site site(2);
+        World world(46);
+        configure(world);
+        world.a().peers[0].credentials = site.credentials("a.example.org");
+        auto theirs =
+            site.over_two_intermediates("b.example.org", lacking ? std::vector<std::string>{}
+                                                                 : std::vector<std::string>{"elsewhere.org"});
+        if (lacking) theirs->own->chain.pop_back();
+        world.b().peers[0].credentials = theirs;
+        world.start(world.a());
+        world.start(world.b());
+        world.run_for(3s);
+        CHECK_FALSE(world.is_up(world.a()));
+        CHECK(world.a().noted(lacking
+                                  ? "CN=Branch of b.example.org: its issuer, O=A name long enough, CN=Region"
+                                  : "are not all among those that O=A name long enough, CN=Branch"));
+    }
 }
 
 TEST_CASE("a certificate for another name is refused, and named") {
