@@ -6,6 +6,7 @@ A cell is the number of variants that `./dev guest` runs with both values; it fa
 import itertools
 import sys
 
+from ike_cases import PEERS
 from variants import ESP, KERNEL_LIMITS, L2TP, SHAPES, SUITES, holes, variants
 
 BEGIN, END = "<!-- made by tests/guest/interop_doc.py: begin -->", "<!-- end -->"
@@ -28,6 +29,16 @@ def table(rows, columns, chosen):
     return out
 
 
+def keyed_table():
+    """One row for each case with IKEv2: it is run as it stands there."""
+    out = ["| keys by | begins | ESP | mode | suite | sequence numbers | L2TPv3 |", "|---|---|---|---|---|---|---|"]
+    for peer, cases in PEERS.items():
+        for v, begins in cases.values():
+            out.append(f"| {peer} | {'isthmusd' if begins == 'a' else peer} | {label(v.carry)} | {v.mode} | {v.suite} | "
+                       f"{label(v.sequence)} | {label(v.encap)} |")
+    return out
+
+
 def text():
     every = [v for v in variants() if v.shape == "trunk"]
     plain, esp = [v for v in every if not v.suite], [v for v in every if v.suite]
@@ -45,6 +56,8 @@ def text():
     out += table(("suite", list(SUITES)), [("carry", ESP["carry"]), ("mode", ESP["mode"]), ("sequence", ESP["sequence"])] + l2tp[:2], esp)
     out += ["", "#### Shapes", "", "Each in ESP, AES-256-GCM, UDP 4500, transport mode, ESN.", "", "| shape | what |", "|---|---|"]
     out += [f"| `{name}` | {what} |" for name, what in SHAPES.items()]
+    out += ["", "#### Keys by IKEv2", "", "The peer's ESP and L2TPv3 are the kernel's. In each, child and IKE SA get new keys from either side"
+            " under a flood of", "pings, none of which may be lost.", ""] + keyed_table()
     out += ["", "#### What the peer cannot do", "", "| what | why |", "|---|---|"]
     out += [f"| {what} | {why} |" for what, why in KERNEL_LIMITS]
     return "\n".join(out + ["", END])

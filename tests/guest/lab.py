@@ -237,6 +237,7 @@ class IsthmusSide:
         self.lane, self.site, self.variant, self.plan = lane, site, variant, plan
         self.ns, self.programs, self.folder = lane.ns[site], programs, folder
         self.process = None
+        self.options = []       # of isthmusd's command line
         self.before = {}
         shutil.rmtree(folder, ignore_errors=True)
         os.makedirs(f"{folder}/state")
@@ -262,8 +263,8 @@ class IsthmusSide:
 
     def start(self):
         with open(f"{self.folder}/isthmusd.log", "a") as log:
-            self.process = subprocess.Popen(["ip", "netns", "exec", self.ns, f"{self.programs}/isthmusd", "--config", self.config],
-                                            stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self.process = subprocess.Popen(["ip", "netns", "exec", self.ns, f"{self.programs}/isthmusd", "--config", self.config,
+                                             *self.options], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
     def kill(self):
         self.process.send_signal(signal.SIGKILL)
@@ -300,17 +301,23 @@ class IsthmusSide:
 
     def status(self):
         """What `isthmus status --json` shows, from the same socket: a program less to start."""
+        return self.ask({"request": "status"})
+
+    def ask(self, request):
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as s:
-            s.settimeout(10)
+            s.settimeout(60)    # emulated machines are slow
             s.connect(f"{self.folder}/isthmus.sock")
-            s.sendall(b'{"request": "status"}\n')
+            s.sendall(json.dumps(request).encode() + b"\n")
             answer = b""
             while not answer.endswith(b"\n"):
                 more = s.recv(65536)
                 if not more:
                     raise OSError("isthmusd closed its control socket")
                 answer += more
-        return json.loads(answer)["result"]
+        answer = json.loads(answer)
+        if "result" not in answer:
+            raise netns.CommandFailed(f"isthmusd refused {request}: {answer}")
+        return answer["result"]
 
     def problems(self):
         """Drops are not expected in a lab without loss, and the MTU budget is what the formula says."""

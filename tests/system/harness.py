@@ -3,6 +3,7 @@ import argparse
 import contextlib
 import pathlib
 import sys
+import threading
 import time
 import traceback
 
@@ -46,6 +47,21 @@ def contains(text, words, what):
     """Every one of the words (any case) is in the text."""
     missing = [w for w in words if w.lower() not in text.lower()]
     check(not missing, f"{what} does not say {missing}: {text.strip()!r}")
+
+
+class Background:
+    """run() in a thread of its own from entry to exit: until it ends, or sees that `stop` is set."""
+
+    def __init__(self):
+        self.stop, self.thread = threading.Event(), threading.Thread(target=self.run)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop.set()
+        self.thread.join()
 
 
 def main():

@@ -4,10 +4,9 @@ import pathlib
 import random
 import socket
 import subprocess
-import threading
 import time
 
-from harness import Skip, case, cases, check, contains, equal, main  # first: it makes the lab's modules visible
+from harness import Background, Skip, case, cases, check, contains, equal, main  # first: it makes the lab's modules visible
 import conntrack
 from ike_sites import (PATIENCE, IkeSites, answers, child, ike, ike_sa, is_up, last_error, mismatch, peer, put_secret,
                        says)
@@ -20,26 +19,27 @@ TRIES = 3  # for what must be quick: the machine may be busy with other things
 LONG = bool(os.environ.get("ISTHMUS_LONG"))
 
 
-def outage(sites, site, act):
-    """Pings every 20 ms while act() happens; seconds from its end, when the gateway is started again, to the next answer."""
-    stop, answered = threading.Event(), []
+class Asking(Background):
+    """Pings one host from the other all the while; the moments of the answers."""
 
-    def ask():
-        while not stop.is_set():
-            got, _ = ping(sites.hosts[OTHER[site]], address(site), 1, patience=0.2)
+    def __init__(self, source, destination):
+        super().__init__()
+        self.way, self.answered = (source, destination), []
+
+    def run(self):
+        while not self.stop.is_set():
+            got, _ = ping(*self.way, 1, patience=0.2)
             if got:
-                answered.append(time.monotonic())
+                self.answered.append(time.monotonic())
 
-    asking = threading.Thread(target=ask)
-    asking.start()
-    try:
+
+def outage(sites, site, act):
+    """Seconds from the end of act(), when the gateway is started again, to the next answer of its host."""
+    with Asking(sites.hosts[OTHER[site]], address(site)) as asking:
         act()
         back = time.monotonic()
-        wait_until(lambda: answered and answered[-1] > back, PATIENCE)
-    finally:
-        stop.set()
-        asking.join()
-    after = [t for t in answered if t > back]
+        wait_until(lambda: asking.answered and asking.answered[-1] > back, PATIENCE)
+    after = [t for t in asking.answered if t > back]
     check(after, f"no traffic within {PATIENCE} s of the gateway's return")
     return after[0] - back
 
@@ -120,22 +120,14 @@ def fixed_roles(roles):
         comes_back_within(LIMIT["psk"], sites, "dc", act)
 
 
-class Flood:
-    """Pings in rows of fifty, 10 ms apart, as long as it lives; each answer is waited for generously."""
+class Flood(Background):
+    """Pings in rows of fifty, 10 ms apart; each answer is waited for generously."""
 
     def __init__(self, sites):
+        super().__init__()
         self.sites, self.sent, self.answered = sites, 0, 0
-        self.stop, self.thread = threading.Event(), threading.Thread(target=self._run)
 
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.stop.set()
-        self.thread.join()
-
-    def _run(self):
+    def run(self):
         while not self.stop.is_set():
             got, _ = ping(self.sites.hosts["dc"], address("cloud"), 50, patience=5.0)
             self.sent, self.answered = self.sent + 50, self.answered + got
@@ -377,11 +369,12 @@ def clock_is_behind():
         equal(seen.read_text(), tomorrow, "the newest time seen, after a stop")
 
 
-class Strangers:
-    """IKE_SA_INIT requests from addresses that are not theirs, 10,000 a second if the machine can, as long as it lives."""
+class Strangers(Background):
+    """IKE_SA_INIT requests from addresses that are not theirs, 10,000 a second if the machine can."""
     RATE, AT_ONCE = 10_000, 50
 
     def __init__(self, ns, target, request):
+        super().__init__()
         self.packets = []
         for _ in range(self.RATE):
             source = f"10.{random.randrange(256)}.{random.randrange(256)}.{random.randrange(1, 255)}"
@@ -389,18 +382,8 @@ class Strangers:
         with inside(ns.name):
             self.socket = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
         self.target, self.sent, self.rate = target, 0, 0
-        self.stop, self.thread = threading.Event(), threading.Thread(target=self._run)
 
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.stop.set()
-        self.thread.join()
-        self.socket.close()
-
-    def _run(self):
+    def run(self):
         begin = time.monotonic()
         while not self.stop.is_set():
             for _ in range(self.AT_ONCE):
@@ -408,6 +391,7 @@ class Strangers:
                 self.sent += 1
             time.sleep(max(0.0, begin + self.sent / self.RATE - time.monotonic()))
         self.rate = self.sent / (time.monotonic() - begin)
+        self.socket.close()
 
 
 def memory(process):
