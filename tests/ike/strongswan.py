@@ -156,7 +156,8 @@ def chains_that_break_rules(field):
     with Lab("swan") as lab:
         pair, tree = Pair(lab, WE, "certificate"), Tree(lab)
         branch = tree.certify("cloud", "elsewhere.example.org" if field == "nameConstraints" else NAMES["cloud"])
-        tree.give(pair.we, "ca.pem")
+        tree.certify("dc")
+        tree.give(pair.we, "dc-gw.pem", "dc-gw.key", "ca.pem")
         between, issuer = (branch / "ca.pem").read_text(), branch / "ca"
         wanted = [field, "CN=Branch of cloud"] + ([NAMES["cloud"]] if field == "nameConstraints" else [])
         if field == "pathLenConstraint":
