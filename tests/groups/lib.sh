@@ -64,6 +64,22 @@ tests_of() {
         jq -r '.tests[] | select(.command) | [.name, .command[0], (.command[1:] | join(" "))] | @tsv'
 }
 
+# beside COMMAND...: starts it beside what follows, for tests that wait more than they work; what it says is kept.
+beside() {
+    BESIDE_SAID=$(mktemp)
+    "$@" >"$BESIDE_SAID" 2>&1 &
+    BESIDE=$!
+}
+
+# collect: waits for what `beside` started, says what it said, and returns its exit code.
+collect() {
+    local code=0
+    wait "$BESIDE" || code=$?
+    cat "$BESIDE_SAID"
+    rm -f "$BESIDE_SAID"
+    return $code
+}
+
 # run_system_tests NAME...: programs of tests/system, each printing its own verdicts.
 run_system_tests() {
     local name code=0
