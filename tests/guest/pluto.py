@@ -59,7 +59,7 @@ class PlutoSide(keyed.KeyedSide):
 
     def _connection(self):
         v = self.variant
-        port = "17/1701" if v.encap == "udp" else "115/%any"
+        port = "17/1701" if v.encap == "udp" else "115/0"
         lines = ["auto=add", f"type={v.mode}", "authby=secret", f"left={lab.ADDRESS['v4']['b']}", f"right={lab.ADDRESS['v4']['a']}",
                  f"leftid=@{IDS['b']}", f"rightid=@{IDS['a']}", f"leftprotoport={port}", f"rightprotoport={port}",
                  "leftupdown=%disabled", f"encapsulation={'yes' if v.carry == 'udp4500' else 'no'}", "ike=aes_gcm256-sha2_256-dh31",
