@@ -8,6 +8,7 @@ namespace {
 
 constexpr std::uint32_t kBudgetBurst = 16;
 constexpr std::size_t kMaxBursts = 4'096;
+constexpr Duration kTurn = std::chrono::milliseconds(20);
 
 }  // namespace
 
@@ -29,7 +30,7 @@ void ProbeScheduler::remove(Place place) {
     if (found == where_.end()) return;
     take_out(found->second);
     where_.erase(place);
-    std::erase_if(bursts_, [&](const Burst& burst) { return burst.place == place; });
+    if (bursts_.erase(place) > 0) forget_bursts();
     if (is_requested_.erase(place) > 0) std::erase(requested_, place);
 }
 
@@ -41,7 +42,7 @@ void ProbeScheduler::remove_port(PortId port) {
         for (std::size_t i = 0; i < lane->places.size(); ++i) where_[lane->places[i]].index = i;
     }
     std::erase_if(where_, [&](const auto& entry) { return of_port(entry.first); });
-    std::erase_if(bursts_, [&](const Burst& burst) { return of_port(burst.place); });
+    if (std::erase_if(bursts_, [&](const auto& entry) { return of_port(entry.first); }) > 0) forget_bursts();
     std::erase_if(requested_, of_port);
     std::erase_if(is_requested_, of_port);
 }
@@ -61,13 +62,10 @@ void ProbeScheduler::set_active(std::uint16_t vid, TimePoint now) {
 }
 
 void ProbeScheduler::burst(Place place, std::uint32_t count, TimePoint now) {
-    if (!where_.contains(place) || bursts_.size() >= kMaxBursts) return;
-    const auto under_way = std::find_if(bursts_.begin(), bursts_.end(),
-                                        [&](const Burst& burst) { return burst.place == place; });
-    if (under_way == bursts_.end())
-        bursts_.push_back({place, count, now});
-    else
-        under_way->left = std::max(under_way->left, count);
+    if (count == 0 || !where_.contains(place) || bursts_.size() >= kMaxBursts) return;
+    const auto [burst, fresh] = bursts_.try_emplace(place, count);
+    burst->second = std::max(burst->second, count);
+    if (fresh) first_.push_back({place, now});
 }
 
 void ProbeScheduler::request(Place place) {
@@ -82,6 +80,14 @@ void ProbeScheduler::request(Place place) {
 
 std::optional<Place> ProbeScheduler::next(TimePoint now) {
     if (const auto place = next_burst(now)) return place;
+    if (now < turn_at_) return std::nullopt;
+    const auto place = next_of_turn(now);
+    if (!place && in_turn_) turn_at_ = now + kTurn;
+    in_turn_ = place.has_value();
+    return place;
+}
+
+std::optional<Place> ProbeScheduler::next_of_turn(TimePoint now) {
     if (const auto place = next_requested(now)) return place;
     retire_inactive(now);
     if (const auto place = next_steady(active_, now)) return place;
@@ -94,25 +100,28 @@ std::optional<TimePoint> ProbeScheduler::next_at() const {
         const TimePoint when = std::max(due, pacer.at());
         if (!soonest || when < *soonest) soonest = when;
     };
-    for (const Burst& burst : bursts_) at(burst.due, budget_);
-    if (!requested_.empty()) at({}, opening_budget_);
-    if (!active_.places.empty()) at(active_.due, budget_);
-    if (!idle_.places.empty()) at(idle_.due, budget_);
+    if (!first_.empty()) at(first_.front().due, budget_);
+    if (!further_.empty()) at(further_.front().due, budget_);
+    if (!requested_.empty()) at(turn_at_, opening_budget_);
+    if (!active_.places.empty()) at(std::max(active_.due, turn_at_), budget_);
+    if (!idle_.places.empty()) at(std::max(idle_.due, turn_at_), budget_);
     return soonest;
 }
 
 std::optional<Place> ProbeScheduler::next_burst(TimePoint now) {
-    if (bursts_.empty() || !budget_.ready(now)) return std::nullopt;
-    const auto due =
-        std::find_if(bursts_.begin(), bursts_.end(), [&](const Burst& burst) { return burst.due <= now; });
-    if (due == bursts_.end()) return std::nullopt;
+    if (!budget_.ready(now)) return std::nullopt;
+    // All places get their first before any a second.
+    std::deque<Next>& queue = first_.empty() ? further_ : first_;
+    if (queue.empty() || queue.front().due > now) return std::nullopt;
     budget_.take(now);
-    Burst burst = *due;
-    bursts_.erase(due);
-    burst.due = now + options_.burst_spacing;
-    if (--burst.left > 0)
-        bursts_.push_back(burst);  // behind the others: all places get their first before any a second
-    return burst.place;
+    const Place place = queue.front().place;
+    queue.pop_front();
+    const auto burst = bursts_.find(place);
+    if (--burst->second == 0)
+        bursts_.erase(burst);
+    else
+        further_.push_back({place, now + options_.burst_spacing});
+    return place;
 }
 
 std::optional<Place> ProbeScheduler::next_requested(TimePoint now) {
@@ -127,8 +136,9 @@ std::optional<Place> ProbeScheduler::next_requested(TimePoint now) {
 std::optional<Place> ProbeScheduler::next_steady(Lane& lane, TimePoint now) {
     if (lane.places.empty() || lane.due > now || !budget_.ready(now)) return std::nullopt;
     budget_.take(now);
-    // What was missed is not made up for: after a pause there is no run of probes.
-    lane.due = now + jittered(interval_of(lane));
+    // What was due since the last turn is sent in this one. What was missed before is not made up for: after a pause there is
+    // no run of probes.
+    lane.due = std::max(lane.due, now - kTurn) + jittered(interval_of(lane));
     if (lane.cursor >= lane.places.size()) lane.cursor = 0;
     return lane.places[lane.cursor++];
 }
@@ -157,6 +167,12 @@ Duration ProbeScheduler::active_round() const {
 
 Duration ProbeScheduler::full_round() const {
     return std::max(active_round(), interval_of(idle_) * static_cast<std::int64_t>(idle_.places.size()));
+}
+
+/// What is left in the queues of bursts that ended early.
+void ProbeScheduler::forget_bursts() {
+    for (std::deque<Next>* queue : {&first_, &further_})
+        std::erase_if(*queue, [&](const Next& next) { return !bursts_.contains(next.place); });
 }
 
 bool ProbeScheduler::is_active(std::uint16_t vid, TimePoint now) const {

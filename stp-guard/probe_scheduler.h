@@ -19,6 +19,7 @@ namespace isthmus::stp_guard {
 
 /// Steady rounds: each active place once a period (1 s), idle ones likewise as far as the budget goes; beyond, rounds stretch,
 /// and a tenth of the budget is the idle ones' in any case. Instants vary by a fifth, so that nobody can foresee them.
+/// Many probes a second leave in turns, a few at once: each turn wakes threads at both ends, not each probe.
 class ProbeScheduler {
   public:
     ProbeScheduler(const ProbeOptions& options, Rng& rng);
@@ -49,9 +50,9 @@ class ProbeScheduler {
         std::size_t cursor = 0;
         TimePoint due{};
     };
-    struct Burst {
+    /// One more probe of a burst. All are spaced alike, so each of the two queues is in the order of time.
+    struct Next {
         Place place;
-        std::uint32_t left = 0;
         TimePoint due{};
     };
     struct Where {
@@ -60,11 +61,13 @@ class ProbeScheduler {
     };
 
     [[nodiscard]] std::optional<Place> next_burst(TimePoint now);
+    [[nodiscard]] std::optional<Place> next_of_turn(TimePoint now);
     [[nodiscard]] std::optional<Place> next_requested(TimePoint now);
     [[nodiscard]] std::optional<Place> next_steady(Lane& lane, TimePoint now);
     [[nodiscard]] Duration interval_of(const Lane& lane) const;
     [[nodiscard]] Duration jittered(Duration interval);
     [[nodiscard]] bool is_active(std::uint16_t vid, TimePoint now) const;
+    void forget_bursts();
     void put(Place place, bool active);
     void take_out(const Where& where);
     void retire_inactive(TimePoint now);
@@ -75,9 +78,13 @@ class ProbeScheduler {
     Pacer opening_budget_;
     Lane active_;
     Lane idle_;
+    TimePoint turn_at_{};  ///< of all but bursts
+    bool in_turn_ = false;
     std::unordered_map<Place, Where> where_;
     std::unordered_map<std::uint16_t, TimePoint> active_until_;
-    std::deque<Burst> bursts_;
+    std::unordered_map<Place, std::uint32_t> bursts_;  ///< probes left of each
+    std::deque<Next> first_;
+    std::deque<Next> further_;
     std::deque<Place> requested_;
     std::unordered_set<Place> is_requested_;
 };

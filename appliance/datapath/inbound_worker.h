@@ -53,7 +53,7 @@ class InboundWorker {
     // Control thread:
     void publish(std::shared_ptr<const InboundView> view) {
         view_.publish(std::move(view));
-        thread_.wakeup().signal();
+        thread_.wakeup().ring();
     }
     /// Packets for the control planes.
     [[nodiscard]] PuntRings& punted() noexcept { return punted_; }

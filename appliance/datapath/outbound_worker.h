@@ -62,7 +62,7 @@ class OutboundWorker {
     // Control thread:
     void publish(std::shared_ptr<const OutboundView> view) {
         view_.publish(std::move(view));
-        thread_.wakeup().signal();
+        thread_.wakeup().ring();
     }
     /// Copies of what the guard wants to see of the LAN side: BPDUs.
     [[nodiscard]] PuntRings& punted() noexcept { return punted_; }

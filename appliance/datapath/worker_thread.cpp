@@ -33,7 +33,7 @@ std::span<const std::uint32_t> EventSet::poll(bool wait) noexcept {
 void WorkerThread::stop() {
     if (!thread_.joinable()) return;
     stopping_.store(true, std::memory_order_relaxed);
-    wakeup_.signal();
+    wakeup_.ring();
     thread_.join();
 }
 

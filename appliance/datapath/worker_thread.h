@@ -11,7 +11,7 @@
 #include <string>
 #include <thread>
 
-#include "appliance/datapath/wakeup.h"
+#include "appliance/datapath/doorbell.h"
 #include "base/time.h"
 
 namespace isthmus::appliance {
@@ -68,12 +68,12 @@ class WorkerThread {
     /// Asks the loop to end and waits for it.
     void stop();
     [[nodiscard]] bool stopping() const noexcept { return stopping_.load(std::memory_order_relaxed); }
-    [[nodiscard]] Wakeup& wakeup() noexcept { return wakeup_; }
+    [[nodiscard]] Doorbell& wakeup() noexcept { return wakeup_; }
 
   private:
     static void prepare(const std::string& name);
     std::atomic<bool> stopping_{false};
-    Wakeup wakeup_;
+    Doorbell wakeup_;
     std::thread thread_;
 };
 
@@ -119,7 +119,7 @@ std::optional<TimePoint> take_turn(WorkerThread& thread, EventSet& events, TurnM
     bool called = false;
     for (const std::uint32_t key : ready) {
         if (key == kWakeupKey) {
-            thread.wakeup().clear();
+            thread.wakeup().answer();
             called = true;
         } else if (on_ready(key, now)) {
             memory.again.push(key);

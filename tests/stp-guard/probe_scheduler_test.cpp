@@ -147,6 +147,30 @@ TEST_CASE("what was removed is never probed, and what stays is") {
     CHECK_FALSE(run.scheduler.next_at().has_value());
 }
 
+TEST_CASE("many probes a second leave in turns, so that threads are woken fifty times a second at most") {
+    Run run;
+    for (std::uint16_t vid = 1; vid <= 4'000; ++vid) run.scheduler.add(place(1, vid), run.now);
+    for (std::uint16_t vid = 1; vid <= 4'000; ++vid) run.scheduler.request(place(1, vid));
+    const auto sent = run.until(kStart + 4s);
+    std::map<TimePoint, int> turns;
+    for (const auto& [where, times] : sent)
+        for (const TimePoint at : times) ++turns[at];
+    CHECK(run.total >= 4 * 1'000 - 60);
+    CHECK(turns.size() <= 201);
+    for (const auto& [at, probes] : turns) CHECK_MESSAGE(probes <= 32, "no flood either: two budgets of sixteen");
+}
+
+TEST_CASE("an event's probes do not wait for a turn") {
+    Run run;
+    for (std::uint16_t vid = 1; vid <= 4'000; ++vid) run.scheduler.add(place(1, vid), run.now);
+    (void)run.until(kStart + 1s);
+    while (run.scheduler.next(run.now)) {
+    }
+    run.now += 1ms;
+    run.scheduler.burst(place(1, 7), 1, run.now);
+    CHECK(run.scheduler.next(run.now) == place(1, 7));
+}
+
 TEST_CASE("a pause is not made up for") {
     Run run;
     for (std::uint16_t vid = 1; vid <= 10; ++vid) run.scheduler.add(place(1, vid), run.now);
