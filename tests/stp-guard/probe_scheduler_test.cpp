@@ -157,7 +157,8 @@ TEST_CASE("many probes a second leave in turns, so that threads are woken fifty 
         for (const TimePoint at : times) ++turns[at];
     CHECK(run.total >= 4 * 1'000 - 60);
     CHECK(turns.size() <= 201);
-    for (const auto& [at, probes] : turns) CHECK_MESSAGE(probes <= 32, "no flood either: two budgets of sixteen");
+    for (const auto& [at, probes] : turns)
+        CHECK_MESSAGE(probes <= 32, "no flood either: two budgets of sixteen");
 }
 
 TEST_CASE("an event's probes do not wait for a turn") {
