@@ -19,6 +19,7 @@ constexpr RateLimit kProbes{2'000, 1'000};
 
 constexpr std::size_t kDestinationAt = 0;
 constexpr std::size_t kSourceAt = 6;
+constexpr std::size_t kTypeAt = 12;
 constexpr std::size_t kGuardNodeAt =
     20;  ///< guard_frame.h: in the payload, which classify() found to be long enough
 /// Of a frame that goes round control wants to know whom it is for: two tags, and the longest header with an address.
@@ -63,6 +64,10 @@ MacAddress address_at(const PacketBuffer& packet, std::size_t offset) noexcept {
     return mac;
 }
 
+bool same_addresses(const PacketBuffer& a, const PacketBuffer& b) noexcept {
+    return std::memcmp(a.data().data(), b.data().data(), kTypeAt) == 0;
+}
+
 /// The frames that say who is a gateway.
 bool concerns_gateways(FrameProtocol protocol) noexcept {
     switch (protocol) {
@@ -80,8 +85,11 @@ bool concerns_gateways(FrameProtocol protocol) noexcept {
 }  // namespace
 
 void AdmissionStage::process(PacketBatch& batch, TimePoint now) noexcept {
-    for (PacketBuffer& packet : batch) {
-        if (packet && packet.meta.drop == DropReason::none) packet.meta.drop = judge(packet, now);
+    look_at(batch);
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+        PacketBuffer& packet = batch[i];
+        if (packet && packet.meta.drop == DropReason::none)
+            packet.meta.drop = judge(packet, glances_[i], now);
     }
     if (hosts_.here != nullptr) hosts_.here->sweep(now);
 }
@@ -95,30 +103,74 @@ void AdmissionStage::set_sessions(std::shared_ptr<const AdmissionTable> table) {
     table_ = std::move(table);
 }
 
-DropReason AdmissionStage::judge(const PacketBuffer& packet, TimePoint now) noexcept {
+void AdmissionStage::look_at(const PacketBatch& batch) noexcept {
+    const PacketBuffer* last = nullptr;
+    const Glance* of_last = nullptr;
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+        const PacketBuffer& packet = batch[i];
+        if (!packet || packet.meta.drop != DropReason::none) continue;
+        Glance& seen = glances_[i];
+        seen.frame = classify(packet.data());
+        if (seen.frame.malformed) continue;
+        if (last == nullptr || last->meta.session != packet.meta.session)
+            prefetch_session(packet.meta.session);
+        if (last != nullptr && last->meta.session == packet.meta.session &&
+            of_last->frame.vid == seen.frame.vid && same_addresses(*last, packet)) {
+            seen.source = of_last->source;
+            seen.destination = of_last->destination;
+        } else {
+            find_hosts(packet, seen);
+        }
+        last = &packet;
+        of_last = &seen;
+    }
+}
+
+void AdmissionStage::find_hosts(const PacketBuffer& packet, Glance& glance) const noexcept {
+    const auto find = [&](const HostTable* table, std::size_t offset) {
+        if (table == nullptr) return HostHash{};
+        const HostHash hash = table->hash(packet.meta.session, glance.frame.vid, address_at(packet, offset));
+        table->prefetch(hash);
+        return hash;
+    };
+    glance.source = find(hosts_.here, kSourceAt);
+    glance.destination = find(glance.frame.cast == Cast::unicast ? hosts_.there : nullptr, kDestinationAt);
+}
+
+void AdmissionStage::prefetch_session(SessionIndex session) const noexcept {
+    constexpr std::size_t kLine = 64;
+    if (!table_ || raw(session) >= table_->size()) return;
+    const auto& entry = (*table_)[raw(session)];
+    const auto* bytes = reinterpret_cast<const std::uint8_t*>(&entry);
+    __builtin_prefetch(bytes);
+    __builtin_prefetch(bytes + kLine);
+    __builtin_prefetch(bytes + sizeof(entry) - 1);  // whether there is one
+}
+
+DropReason AdmissionStage::judge(const PacketBuffer& packet, const Glance& glance, TimePoint now) noexcept {
     const auto index = raw(packet.meta.session);
     if (!table_ || index >= table_->size() || !(*table_)[index]) return DropReason::session_down;
     const SessionAdmission& session = *(*table_)[index];
 
-    const FrameClass frame = classify(packet.data());
-    if (frame.malformed) return DropReason::malformed_frame;
-    const DropReason reason = verdict(packet, session, frame, now);
+    if (glance.frame.malformed) return DropReason::malformed_frame;
+    const DropReason reason = verdict(packet, session, glance, now);
     // Unicast that passes is most of all traffic, and tells little of loops and storms.
-    const bool ordinary = frame.cast == Cast::unicast && reason == DropReason::none;
+    const bool ordinary = glance.frame.cast == Cast::unicast && reason == DropReason::none;
     if (ring_ != nullptr && !ordinary)
         ring_->record(now, packet.meta.session, direction_, reason, packet.data());
     return reason;
 }
 
 DropReason AdmissionStage::verdict(const PacketBuffer& packet, const SessionAdmission& session,
-                                   const FrameClass& frame, TimePoint now) noexcept {
+                                   const Glance& glance, TimePoint now) noexcept {
+    const FrameClass& frame = glance.frame;
     if (frame.protocol == FrameProtocol::guard_message) return message_verdict(packet, now);
     if (frame.link_local != LinkLocalKind::none) return link_local_verdict(packet, session, frame, now);
     if (session.state == PortState::blocked) return DropReason::port_blocked;
     if (const DropReason reason = vlan_verdict(session.options, frame.vid); reason != DropReason::none)
         return reason;
     if (frame.protocol == FrameProtocol::loop_probe) return probe_verdict(packet, session, frame, now);
-    const DropReason reason = customer_verdict(packet, session, frame, now);
+    const DropReason reason = customer_verdict(packet, session, glance, now);
     // A VLAN that was never opened is closed even to those who only observe.
     if (reason == DropReason::none || !session.options.observe || reason == DropReason::port_blocked)
         return reason;
@@ -180,9 +232,10 @@ DropReason AdmissionStage::message_verdict(const PacketBuffer& packet, TimePoint
 }
 
 DropReason AdmissionStage::customer_verdict(const PacketBuffer& packet, const SessionAdmission& session,
-                                            const FrameClass& frame, TimePoint now) noexcept {
+                                            const Glance& glance, TimePoint now) noexcept {
+    const FrameClass& frame = glance.frame;
     if (concerns_gateways(frame.protocol)) copy_up(PuntClass::arp, packet, now);
-    const bool flooded = is_flooded(packet, session, frame, now);
+    const bool flooded = is_flooded(packet, session, glance, now);
     // An answer to a question of the guard's has taught all switches on its way; no bridge knows whom it is for.
     if (flooded && is_guard_source(address_at(packet, kDestinationAt))) return DropReason::guard_frame;
     const DropReason blocked =
@@ -191,16 +244,18 @@ DropReason AdmissionStage::customer_verdict(const PacketBuffer& packet, const Se
     if (session.gateways && session.gateways->applies_to(frame.vid) &&
         session.gateways->keeps(packet.data(), frame))
         return DropReason::gateway_isolation;
-    if (flooded) return flood_verdict(packet, session, frame, now);
+    if (flooded) return flood_verdict(packet, session, glance, now);
     if (goes_round(packet, session, frame, now)) return DropReason::circling_unicast;
     if (hosts_.here == nullptr) return DropReason::none;
-    const HostTable::Heard heard = hosts_.here->heard(
-        packet.meta.session, frame.vid, address_at(packet, kSourceAt), session.options.macs, now);
+    const HostTable::Heard heard =
+        hosts_.here->heard(glance.source, packet.meta.session, frame.vid, address_at(packet, kSourceAt),
+                           session.options.macs, now);
     return heard == HostTable::Heard::refused ? DropReason::mac_limit : DropReason::none;
 }
 
 DropReason AdmissionStage::flood_verdict(const PacketBuffer& packet, const SessionAdmission& session,
-                                         const FrameClass& frame, TimePoint now) noexcept {
+                                         const Glance& glance, TimePoint now) noexcept {
+    const FrameClass& frame = glance.frame;
     if (!session.meters) return DropReason::port_blocked;
     FloodedFrame flooded;
     flooded.storm_class = storm_class_of(frame);
@@ -209,7 +264,7 @@ DropReason AdmissionStage::flood_verdict(const PacketBuffer& packet, const Sessi
     flooded.frames = segments_of(packet);
     flooded.bytes = packet.size();
     if (hosts_.here != nullptr) {
-        flooded.source_known = hosts_.here->knows(packet.meta.session, frame.vid, flooded.source, now);
+        flooded.source_known = hosts_.here->knows(glance.source, now);
         // New hosts that find no room use up none of the flooding's limit.
         if (!flooded.source_known &&
             !hosts_.here->has_room(packet.meta.session, frame.vid, session.options.macs))
@@ -225,23 +280,24 @@ DropReason AdmissionStage::flood_verdict(const PacketBuffer& packet, const Sessi
     // one another are known by that.
     if (hosts_.here != nullptr &&
         (flooded.source_known || meters.is_calm(session.options.storm, flooded, now)))
-        (void)hosts_.here->heard(packet.meta.session, frame.vid, flooded.source, session.options.macs, now);
+        (void)hosts_.here->heard(glance.source, packet.meta.session, frame.vid, flooded.source,
+                                 session.options.macs, now);
     counters_.flooded[static_cast<std::size_t>(flooded.storm_class)].add(flooded.frames);
     return DropReason::none;
 }
 
 bool AdmissionStage::is_flooded(const PacketBuffer& packet, const SessionAdmission& session,
-                                const FrameClass& frame, TimePoint now) const noexcept {
+                                const Glance& glance, TimePoint now) const noexcept {
+    const FrameClass& frame = glance.frame;
     if (frame.cast != Cast::unicast) return true;
     // From the tunnel, those whom the kernel's bridge knows count too: a host may speak in its own site only.
     const bool to_lan = direction_ == Direction::from_tunnel;
     const bool bridge_known = hosts_.bridge != nullptr && session.bridge != kNoSession;
     if (hosts_.there == nullptr || (to_lan && !bridge_known)) return false;
-    const MacAddress destination = address_at(packet, kDestinationAt);
-    if (hosts_.there->knows(packet.meta.session, frame.vid, destination, now)) return false;
+    if (hosts_.there->knows(glance.destination, now)) return false;
     if (!to_lan) return true;
-    return !hosts_.bridge->knows(session.bridge, session.bridge_filters_vlans ? frame.vid : 0, destination,
-                                 now);
+    return !hosts_.bridge->knows(session.bridge, session.bridge_filters_vlans ? frame.vid : 0,
+                                 address_at(packet, kDestinationAt), now);
 }
 
 bool AdmissionStage::goes_round(const PacketBuffer& packet, const SessionAdmission& session,

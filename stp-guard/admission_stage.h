@@ -40,19 +40,19 @@ struct SessionMeters {
 };
 
 struct SessionAdmission {
-    AdmissionOptions options;
-    PortState state = PortState::blocked;
     std::shared_ptr<const VlanStates> vlans;        ///< null: all closed
     std::shared_ptr<SessionMeters> meters;          ///< null: nothing flooded crosses
     std::shared_ptr<const GatewayFilter> gateways;  ///< null: no VLAN in dual-gateway mode
+    PortState state = PortState::blocked;
+    bool bridge_filters_vlans = false;
+    /// Where to look for LAN hosts in the kernel's table (HostTables::bridge): its number in place of a session, VLAN 0 for all unless
+    /// the bridge filters VLANs. kNoSession: not known, and unicast from the tunnel counts as known.
+    SessionIndex bridge = kNoSession;
+    AdmissionOptions options;
     /// Root guard, by VLAN as in TreeKey: a BPDU from the tunnel with a better root does not pass. For `transparent` only.
     std::vector<std::pair<std::uint16_t, BridgeId>> protected_roots;
     /// Ours as it stands in loop probes: where our own come back they end.
     NodeId node{};
-    /// Where to look for LAN hosts in the kernel's table (HostTables::bridge): its number in place of a session, VLAN 0 for all unless
-    /// the bridge filters VLANs. kNoSession: not known, and unicast from the tunnel counts as known.
-    SessionIndex bridge = kNoSession;
-    bool bridge_filters_vlans = false;
 };
 
 /// By SessionIndex; nullopt where there is no session. Immutable once a stage has it.
@@ -127,9 +127,19 @@ class AdmissionStage final : public Stage {
         std::array<TokenBucket, kPuntClassCount> copies;
     };
 
-    [[nodiscard]] DropReason judge(const PacketBuffer& packet, TimePoint now) noexcept;
+    /// What is found out of a batch's frames before they are judged, so that what judging needs is on its way to the cache.
+    struct Glance {
+        FrameClass frame;
+        HostHash source{};       ///< in HostTables::here
+        HostHash destination{};  ///< in HostTables::there
+    };
+
+    void look_at(const PacketBatch& batch) noexcept;
+    void find_hosts(const PacketBuffer& packet, Glance& glance) const noexcept;
+    void prefetch_session(SessionIndex session) const noexcept;
+    [[nodiscard]] DropReason judge(const PacketBuffer& packet, const Glance& glance, TimePoint now) noexcept;
     [[nodiscard]] DropReason verdict(const PacketBuffer& packet, const SessionAdmission& session,
-                                     const FrameClass& frame, TimePoint now) noexcept;
+                                     const Glance& glance, TimePoint now) noexcept;
     [[nodiscard]] DropReason link_local_verdict(const PacketBuffer& packet, const SessionAdmission& session,
                                                 const FrameClass& frame, TimePoint now) noexcept;
     [[nodiscard]] bool passes_bpdu(const PacketBuffer& packet, const SessionAdmission& session,
@@ -138,11 +148,11 @@ class AdmissionStage final : public Stage {
                                            const FrameClass& frame, TimePoint now) noexcept;
     [[nodiscard]] DropReason message_verdict(const PacketBuffer& packet, TimePoint now) noexcept;
     [[nodiscard]] DropReason customer_verdict(const PacketBuffer& packet, const SessionAdmission& session,
-                                              const FrameClass& frame, TimePoint now) noexcept;
+                                              const Glance& glance, TimePoint now) noexcept;
     [[nodiscard]] DropReason flood_verdict(const PacketBuffer& packet, const SessionAdmission& session,
-                                           const FrameClass& frame, TimePoint now) noexcept;
+                                           const Glance& glance, TimePoint now) noexcept;
     [[nodiscard]] bool is_flooded(const PacketBuffer& packet, const SessionAdmission& session,
-                                  const FrameClass& frame, TimePoint now) const noexcept;
+                                  const Glance& glance, TimePoint now) const noexcept;
     [[nodiscard]] bool goes_round(const PacketBuffer& packet, const SessionAdmission& session,
                                   const FrameClass& frame, TimePoint now) noexcept;
     void copy_up(PuntClass c, const PacketBuffer& packet, TimePoint now,
@@ -158,6 +168,7 @@ class AdmissionStage final : public Stage {
     std::shared_ptr<const AdmissionTable> table_;
     std::vector<Buckets> buckets_;  ///< as long as the table
     CircleDetector circles_;
+    std::array<Glance, PacketBatch::kCapacity> glances_;
     AdmissionCounters counters_;
 };
 

@@ -1,4 +1,5 @@
-// A large array of zeros of which only what is used costs memory: the kernel backs its pages when they are first written.
+// A large array of zeros of which only what is used costs memory: the kernel backs its pages when they are first written. T is
+// something whose bytes may all be zero.
 #pragma once
 
 #include <sys/mman.h>
@@ -12,7 +13,7 @@ namespace isthmus::stp_guard {
 
 template <class T>
 class LazyZeros {
-    static_assert(std::is_integral_v<T>);
+    static_assert(std::is_trivially_copyable_v<T> && std::is_trivially_destructible_v<T>);
 
   public:
     explicit LazyZeros(std::size_t size) : size_(size) {

@@ -53,17 +53,18 @@ struct GatewayOptions {
 };
 
 struct AdmissionOptions {
+    // What each frame asks for comes first, in one cache line.
     bool any_vlan = false;  ///< the port as it is: tagged or not, any VLAN
-    VlanSet vlans;          ///< else: outermost tags that cross
-    bool untagged = false;  ///< else: untagged and priority-tagged frames cross
+    bool untagged = false;  ///< else: untagged and priority-tagged frames cross, and `vlans`
+    /// Everything but the drop: storm limits, MAC limits, gateway isolation and verdicts are counted, and what they would drop passes.
+    bool observe = false;
     BpduPolicy bpdus = BpduPolicy::filter;
     LinkLocalSet link_local;  ///< others than BPDUs
+    MacLimits macs;
     /// With `transparent`: topology change notifications in a minute and direction; 0: any number.
     std::uint32_t topology_changes_per_minute = 10;
     StormLimits storm;
-    MacLimits macs;
-    /// Everything but the drop: storm limits, MAC limits, gateway isolation and verdicts are counted, and what they would drop passes.
-    bool observe = false;
+    VlanSet vlans;  ///< outermost tags that cross, unless any do
     friend bool operator==(const AdmissionOptions&, const AdmissionOptions&) = default;
 };
 

@@ -189,7 +189,7 @@ std::uint64_t StormMeters::hash(const FloodedFrame& frame) const noexcept {
 StormMeters::Source& StormMeters::source_of(const FloodedFrame& frame) noexcept {
     const std::uint64_t key = hash(frame);
     const std::uint64_t tag = key | 1;
-    auto& set = sources_[(key >> 1) % kSourceSets];
+    auto& set = *sources_.at((key >> 1) % kSourceSets);
     Source* oldest = &set[0];
     for (Source& source : set) {
         if (source.tag == tag) return source;

@@ -69,12 +69,13 @@ class StormMeters {
   private:
     /// Of one VLAN, in 64-bit words: all zeros is a cell that was never used.
     struct Cell;
-    /// The buckets of one known source's address resolution.
+    /// The buckets of one known source's address resolution; all zeros: nobody's.
     struct Source {
-        std::uint64_t tag = 0;  ///< whose; 0: nobody's
+        std::uint64_t tag = 0;  ///< whose
         TokenBucket bucket;
         TokenBucket little;  ///< has some left: it asks little
     };
+    /// 24 KiB of address space.
     static constexpr std::size_t kSourceSets = 256;
     static constexpr std::size_t kSourceWays = 4;
     /// Strangers of the last seconds: 512 KiB of address space, used only in storms.
@@ -96,7 +97,7 @@ class StormMeters {
     std::uint64_t seed_;
     LazyZeros<std::uint64_t> cells_{std::size_t{4'096} * kCellSize / 8};
     std::array<std::uint64_t, 64> active_{};  ///< a bit a VLAN
-    std::array<std::array<Source, kSourceWays>, kSourceSets> sources_{};
+    LazyZeros<std::array<Source, kSourceWays>> sources_{kSourceSets};
     LazyZeros<std::uint64_t> strangers_{kStrangers};
     TopTalkers talkers_;
 };

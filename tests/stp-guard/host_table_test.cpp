@@ -72,18 +72,30 @@ TEST_CASE("the first second after boot is as good as any other") {
     CHECK(hosts.knows(kSession, 0, host(1), TimePoint{}));
 }
 
-TEST_CASE("forty thousand hosts fit, and what does not fit pushes out the longest silent") {
+TEST_CASE("a hundred thousand hosts fit, and what does not fit pushes out the longest silent") {
+    constexpr std::uint32_t kMany = 100'000;
     HostTable hosts(1);
-    for (std::uint32_t i = 0; i < 40'000; ++i) hosts.heard(kSession, 0, host(i), kNoLimits, kNow);
+    for (std::uint32_t i = 0; i < kMany; ++i) hosts.heard(kSession, 0, host(i), kNoLimits, kNow);
     std::uint32_t known = 0;
-    for (std::uint32_t i = 0; i < 40'000; ++i) known += hosts.knows(kSession, 0, host(i), kNow) ? 1U : 0U;
-    CHECK(known > 39'600);
+    for (std::uint32_t i = 0; i < kMany; ++i) known += hosts.knows(kSession, 0, host(i), kNow) ? 1U : 0U;
+    CHECK(known > kMany * 99 / 100);
 
-    HostTable four(1, 1);
-    for (std::uint32_t i = 0; i < 5; ++i)
-        four.heard(kSession, 0, host(i), kNoLimits, kNow + std::chrono::seconds(i));
-    CHECK_FALSE(four.knows(kSession, 0, host(0), kNow + 5s));
-    for (std::uint32_t i = 1; i < 5; ++i) CHECK(four.knows(kSession, 0, host(i), kNow + 5s));
+    constexpr std::uint32_t kWays = HostTable::kWays;
+    HostTable one_set(1, 1);
+    for (std::uint32_t i = 0; i <= kWays; ++i)
+        one_set.heard(kSession, 0, host(i), kNoLimits, kNow + std::chrono::seconds(i));
+    CHECK_FALSE(one_set.knows(kSession, 0, host(0), kNow + 9s));
+    for (std::uint32_t i = 1; i <= kWays; ++i) CHECK(one_set.knows(kSession, 0, host(i), kNow + 9s));
+}
+
+TEST_CASE("a host's hash says the same as its address") {
+    HostTable hosts(1);
+    const HostHash one = hosts.hash(kSession, 10, host(1));
+    CHECK(hosts.heard(one, kSession, 10, host(1), kNoLimits, kNow) == HostTable::Heard::fresh);
+    CHECK(hosts.knows(kSession, 10, host(1), kNow));
+    CHECK(hosts.knows(one, kNow));
+    CHECK_FALSE(hosts.knows(hosts.hash(kSession, 20, host(1)), kNow));
+    CHECK_FALSE(hosts.knows(hosts.hash(kSession, 10, host(2)), kNow));
 }
 
 TEST_CASE("one thread may hear while another asks") {
@@ -139,13 +151,13 @@ TEST_CASE("hosts that fell silent make room for others") {
 }
 
 TEST_CASE("who is pushed out of a full set is counted out") {
-    HostTable four(1, 1);
-    for (std::uint32_t i = 0; i < 9; ++i)
-        (void)four.heard(kSession, static_cast<std::uint16_t>(10 + i), host(i), kNoLimits,
-                         kNow + std::chrono::seconds(i));
-    CHECK(four.count(kSession) == 4);
-    CHECK(four.count(kSession, 10) == 0);
-    CHECK(four.count(kSession, 18) == 1);
+    HostTable one_set(1, 1);
+    for (std::uint32_t i = 0; i < 2 * HostTable::kWays; ++i)
+        (void)one_set.heard(kSession, static_cast<std::uint16_t>(10 + i), host(i), kNoLimits,
+                            kNow + std::chrono::seconds(i));
+    CHECK(one_set.count(kSession) == HostTable::kWays);
+    CHECK(one_set.count(kSession, 10) == 0);
+    CHECK(one_set.count(kSession, 9 + 2 * HostTable::kWays) == 1);
 }
 
 TEST_CASE("sessions beyond those that are counted are known, and not limited") {
