@@ -61,6 +61,7 @@ BridgeGuard::BridgeGuard(ControlServices& services, GuardSetup setup, Bytes doma
                 [this](TimePoint now) {
                     engine_->on_timeout(now);
                     observers_.on_timeout(now);
+                    gatherer_.on_timeout(now);
                     drain();
                 }),
       save_soon_(services.io, [this](TimePoint now) { save(now); }) {
@@ -78,6 +79,8 @@ BridgeGuard::BridgeGuard(ControlServices& services, GuardSetup setup, Bytes doma
 BridgeGuard::~BridgeGuard() {
     for (auto& [id, lan] : lans_)
         if (lan.readable) lan.readable->release();
+    gatherer_.flush();
+    while (const auto event = gatherer_.poll_event()) tell(*event);
 }
 
 bool BridgeGuard::is_still(const GuardSetup& setup, Bytes domain_key) const {
@@ -278,8 +281,9 @@ void BridgeGuard::read_lan(PortId id) {
 }
 
 void BridgeGuard::on_lan_frame(PortId id, Lan& lan, Bytes frame, TimePoint now) {
-    if (stp_guard::peek_guard_frame(frame)) {
-        if (lan.guard_frames.take(kGuardFrames, 1, now))
+    if (const auto guard = stp_guard::peek_guard_frame(frame)) {
+        const bool own = guard->header.sender.node == setup_.identity.node;
+        if ((own ? lan.own_frames : lan.guard_frames).take(kGuardFrames, 1, now))
             engine_->on_guard_frame(id, vid_of(frame), frame, now);
         return;
     }

@@ -21,6 +21,7 @@
 #include "bridge/io/netlink_socket.h"
 #include "bridge/io/port_watch.h"
 #include "bridge/netlink/fdb_messages.h"
+#include "stp-guard/event_gatherer.h"
 #include "stp-guard/guard_engine.h"
 #include "stp-guard/token_bucket.h"
 #include "stp-guard/vlan_states.h"
@@ -70,7 +71,7 @@ class BridgeGuard {
 
     /// VLANs to block on LAN ports, by the port's name.
     [[nodiscard]] std::map<std::string, bridge::VlanSelection> lan_blocks() const;
-    /// Names of the LAN ports that are up.
+    /// Names of the LAN ports, whether they have a link or not: rules are there before the first frame is.
     [[nodiscard]] std::vector<std::string> lan_ports() const;
     [[nodiscard]] stp_guard::NodeId node() const noexcept { return setup_.identity.node; }
     [[nodiscard]] std::optional<stp_guard::PortId> port_named(const std::string& name) const;
@@ -91,6 +92,8 @@ class BridgeGuard {
         bool heard = false;          ///< a frame came since the link is up
         std::uint64_t received = 0;  ///< packets when it came up
         /// Who floods us with what we want to see takes nobody's time but a little.
+        stp_guard::TokenBucket
+            own_frames;  ///< apart: others' must not take the place of those that prove a loop
         stp_guard::TokenBucket guard_frames;
         stp_guard::TokenBucket other_frames;
     };
@@ -135,6 +138,7 @@ class BridgeGuard {
     void act(const stp_guard::LoopSign& action);
     void act(const stp_guard::GuardEvent& action);
     void act(const stp_guard::PersistState& action);
+    void tell(const stp_guard::GatheredEvent& gathered);
     void publish_orders();
     [[nodiscard]] GuardOrders orders_of(
         const SessionControl& session, const Tunnel& tunnel,
@@ -163,6 +167,7 @@ class BridgeGuard {
     bool bridge_filters_vlans_ = false;
     bool hosts_known_ = false;
     std::optional<bridge::NetlinkSocket> netlink_;
+    stp_guard::EventGatherer gatherer_;
     GuardEvents events_;
     std::string last_problem_;
     bool unsaved_ = false;

@@ -32,11 +32,13 @@ bool is_about_frames(const stp_guard::GuardEvent& event) {
 void BridgeGuard::drain() {
     while (const auto action = engine_->poll_action()) std::visit([this](const auto& a) { act(a); }, *action);
     while (const auto event = observers_.poll_event()) act(*event);
+    while (const auto event = gatherer_.poll_event()) tell(*event);
     publish_orders();
     if (std::exchange(rules_changed_, false)) help_.rules_changed();
-    const auto engine = engine_->next_timeout();
-    const auto observers = observers_.next_timeout();
-    deadline_.arm(engine && observers ? std::min(*engine, *observers) : engine ? engine : observers);
+    std::optional<TimePoint> soonest;
+    for (const auto at : {engine_->next_timeout(), observers_.next_timeout(), gatherer_.next_timeout()})
+        if (at && (!soonest || *at < *soonest)) soonest = at;
+    deadline_.arm(soonest);
 }
 
 void BridgeGuard::act(const stp_guard::SendProbe& action) {
@@ -111,14 +113,19 @@ void BridgeGuard::act(const stp_guard::LoopSign& action) {
 }
 
 void BridgeGuard::act(const stp_guard::GuardEvent& action) {
+    gatherer_.add(action, boot_now());
+}
+
+void BridgeGuard::tell(const stp_guard::GatheredEvent& gathered) {
+    const stp_guard::GuardEvent& event = gathered.event;
     const auto level =
-        action.severity == stp_guard::Severity::info ? spdlog::level::info : spdlog::level::warn;
-    services_.log->log(level, "guard of {}: {}: {}", setup_.bridge, stp_guard::name_of(action.id),
-                       action.sentence);
+        event.severity == stp_guard::Severity::info ? spdlog::level::info : spdlog::level::warn;
+    services_.log->log(level, "guard of {}: {}: {}", setup_.bridge, stp_guard::name_of(event.id),
+                       event.sentence);
     std::string capture;
-    if (is_about_frames(action))
-        capture = help_.captures.take(std::string(stp_guard::name_of(action.id)), boot_now());
-    events_.push_back({wall_now(), action, std::move(capture)});
+    if (is_about_frames(event))
+        capture = help_.captures.take(std::string(stp_guard::name_of(event.id)), boot_now());
+    events_.push_back({wall_now(), gathered, std::move(capture)});
     if (events_.size() > kEventsKept) events_.pop_front();
 }
 
@@ -190,8 +197,7 @@ std::optional<PortId> BridgeGuard::port_named(const std::string& name) const {
 
 std::vector<std::string> BridgeGuard::lan_ports() const {
     std::vector<std::string> out;
-    for (const auto& [id, lan] : lans_)
-        if (lan.up) out.push_back(lan.name);
+    for (const auto& [id, lan] : lans_) out.push_back(lan.name);
     return out;
 }
 

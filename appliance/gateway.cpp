@@ -12,6 +12,7 @@
 #include "appliance/l2tp_plane.h"
 #include "appliance/liveness_plane.h"
 #include "appliance/reload.h"
+#include "appliance/rules_watch.h"
 #include "appliance/status_report.h"
 #include "appliance/storm_control.h"
 #include "appliance/view_builder.h"
@@ -166,8 +167,12 @@ void Gateway::make_control_planes() {
     storms->on_storm([watch = guard.get()](SessionIndex session, std::uint16_t vid, bool active) {
         watch->on_storm(session, vid, active);
     });
+    auto rules = std::make_unique<RulesWatch>(*services_);
+    rules->on_loss([owner = storms.get()](const auto& losses) { return owner->on_rules_lost(losses); });
+    rules->on_loss([owner = guard.get()](const auto& losses) { return owner->on_rules_lost(losses); });
     planes_.push_back(std::move(storms));
     planes_.push_back(std::move(guard));
+    planes_.push_back(std::move(rules));
 }
 
 void Gateway::add_commands() {

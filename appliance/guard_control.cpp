@@ -2,10 +2,10 @@
 
 #include <net/if.h>
 
-#include <cctype>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "appliance/rule_tables.h"
 #include "crypto/digest.h"
 
 namespace isthmus::appliance {
@@ -27,14 +27,6 @@ std::uint64_t number_of(const std::string& label) {
     const auto hash = crypto::digest(crypto::Hash::sha256,
                                      {reinterpret_cast<const std::uint8_t*>(label.data()), label.size()});
     return load_be64(hash.data());
-}
-
-/// As nft takes it: two gateways of one namespace have two.
-std::string table_name(const std::string& gateway) {
-    std::string name = "isthmus_guard_" + gateway;
-    for (char& c : name)
-        if (std::isalnum(static_cast<unsigned char>(c)) == 0) c = '_';
-    return name;
 }
 
 }  // namespace
@@ -117,7 +109,7 @@ void GuardControl::configure(const config::Configuration& configuration) {
     if (!guards_.empty() && guard.key.empty())
         services_.log->info(
             "guard: without guard.key_file no other gateway is believed, and each decides for itself");
-    if (table_.empty()) table_ = table_name(configuration.gateway.name);
+    if (table_.empty()) table_ = rule_table("guard", configuration.gateway.name);
     open_monitor();
     look();
 }
@@ -274,6 +266,13 @@ void GuardControl::apply_rules() {
     if (!done && !rules.devices.empty()) return tell_problem(done.error().text());
     applied_ = key.str();
     nft_problem_.clear();
+}
+
+std::vector<std::string> GuardControl::on_rules_lost(const bridge::RuleLosses& losses) {
+    if (!applied_ || applied_->empty() || !losses.concern(table_)) return {};
+    applied_.reset();
+    apply_rules();
+    return applied_ ? std::vector<std::string>{table_} : std::vector<std::string>{};
 }
 
 void GuardControl::tell_problem(const std::string& problem) {

@@ -10,6 +10,7 @@
 #include "appliance/storm_control.h"
 #include "bridge/guard_rules.h"
 #include "bridge/io/fdb_monitor.h"
+#include "bridge/io/nft_monitor.h"
 #include "bridge/io/nft_socket.h"
 
 namespace isthmus::appliance {
@@ -25,6 +26,8 @@ class GuardControl final : public ControlPlane {
     void on_kernel_change() override;
     /// For whoever watches storms.
     void on_storm(SessionIndex session, std::uint16_t vid, bool active);
+    /// Blocks of LAN ports are in the kernel again, if they were among it: the tables that were put back.
+    [[nodiscard]] std::vector<std::string> on_rules_lost(const bridge::RuleLosses& losses);
     void stop() override;
     [[nodiscard]] nlohmann::json status() const override;
 

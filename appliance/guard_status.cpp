@@ -69,14 +69,21 @@ std::string civil(WallTime at) {
 
 json events_json(const GuardEvents& events, const std::function<std::string(stp_guard::PortId)>& port) {
     json out = json::array();
-    for (const ToldEvent& told : events)
-        out.push_back({{"at", civil(told.at)},
-                       {"id", name_of(told.event.id)},
-                       {"severity", name_of(told.event.severity)},
-                       {"port", port(told.event.place.port)},
-                       {"vlan", told.event.place.vid},
-                       {"sentence", told.event.sentence},
-                       {"capture", told.capture}});
+    for (const ToldEvent& told : events) {
+        const stp_guard::GuardEvent& event = told.gathered.event;
+        json one({{"at", civil(told.at)},
+                  {"id", name_of(event.id)},
+                  {"severity", name_of(event.severity)},
+                  {"port", port(event.place.port)},
+                  {"vlan", event.place.vid},
+                  {"sentence", event.sentence},
+                  {"capture", told.capture}});
+        const VlanSet& vlans = told.gathered.vlans;
+        const bool untagged = told.gathered.untagged;
+        if (vlans.size() + (untagged ? 1 : 0) > 1)
+            one["vlans"] = vlans.text() + (untagged ? ",untagged" : "");
+        out.push_back(std::move(one));
+    }
     return out;
 }
 

@@ -8,14 +8,14 @@
 #include <utility>
 
 #include "base/time.h"
-#include "stp-guard/guard_event.h"
+#include "stp-guard/event_gatherer.h"
 #include "stp-guard/guard_status.h"
 
 namespace isthmus::appliance {
 
 struct ToldEvent {
     WallTime at;
-    stp_guard::GuardEvent event;
+    stp_guard::GatheredEvent gathered;
     std::string capture;  ///< file with the frames around it; empty: none
 };
 using GuardEvents = std::deque<ToldEvent>;

@@ -7,6 +7,8 @@
 #include <sstream>
 #include <utility>
 
+#include "appliance/rule_tables.h"
+
 namespace isthmus::appliance {
 
 namespace {
@@ -14,8 +16,8 @@ namespace {
 using stp_guard::StormClass;
 using stp_guard::StormLimit;
 
-/// Beside the tables of blocks and of sessions' limits: none replaces another, and its counters are read without theirs.
-constexpr const char* kTable = "isthmus_lan_storms";
+/// No rules are written like that.
+constexpr const char* kLost = "lost";
 constexpr std::uint64_t kMostOfStrangers = 1'000;
 
 std::optional<bridge::FrameLimit> in_kernel(const std::optional<StormLimit>& limit) {
@@ -65,6 +67,7 @@ bridge::FloodLimits lan_port_limits(const stp_guard::StormLimits& limits) {
 
 void LanLimits::configure(const config::Configuration& configuration) {
     configuration_ = &configuration;
+    if (table_.empty()) table_ = rule_table("lan_storms", configuration.gateway.name);
     apply();
 }
 
@@ -85,7 +88,7 @@ std::vector<LanLimits::Port> LanLimits::ports() const {
 
 void LanLimits::apply() {
     if (configuration_ == nullptr || stopped_) return;
-    bridge::GuardRules rules{kTable, {}};
+    bridge::GuardRules rules{table_, {}};
     std::ostringstream key;
     for (const Port& port : ports()) {
         bridge::DeviceRules device;
@@ -105,16 +108,23 @@ void LanLimits::apply() {
         if (!opened) return note_problem(opened.error().text());
         nft_ = std::move(*opened);
     }
-    const auto done = rules.devices.empty() ? nft_->remove(kTable) : nft_->apply(rules);
+    const auto done = rules.devices.empty() ? nft_->remove(table_) : nft_->apply(rules);
     if (!done) return note_problem(done.error().text());
     applied_ = key.str();
     problem_.clear();
 }
 
+std::vector<std::string> LanLimits::on_rules_lost(const bridge::RuleLosses& losses) {
+    if (applied_.empty() || !losses.concern(table_)) return {};
+    applied_ = kLost;
+    apply();
+    return applied_ == kLost ? std::vector<std::string>{} : std::vector<std::string>{table_};
+}
+
 void LanLimits::stop() {
     stopped_ = true;  // events of the kernel go on for a moment, and must not bring the rules back
     if (!nft_ || applied_.empty()) return;
-    if (const auto removed = nft_->remove(kTable); !removed)
+    if (const auto removed = nft_->remove(table_); !removed)
         services_.log->error("guard: {}", removed.error().text());
     applied_.clear();
 }
@@ -122,7 +132,7 @@ void LanLimits::stop() {
 std::vector<LanLimits::Count> LanLimits::counts() {
     std::vector<Count> out;
     if (!nft_ || applied_.empty()) return out;
-    const auto counted = nft_->counts(kTable);
+    const auto counted = nft_->counts(table_);
     if (!counted) return out;
     std::map<std::pair<std::string_view, std::string_view>, const bridge::RuleCount*> by_rule;
     for (const bridge::RuleCount& count : *counted) by_rule[{count.device, count.what}] = &count;

@@ -8,6 +8,7 @@
 
 #include "appliance/control_plane.h"
 #include "bridge/guard_rules.h"
+#include "bridge/io/nft_monitor.h"
 #include "bridge/io/nft_socket.h"
 #include "stp-guard/storm_limits.h"
 #include "stp-guard/storm_meters.h"
@@ -27,6 +28,8 @@ class LanLimits {
     void configure(const config::Configuration& configuration);
     /// Puts the rules there if they are not as they should be: after each change of ports.
     void apply();
+    /// Puts back what somebody took out of the kernel, if it was among it: the tables.
+    [[nodiscard]] std::vector<std::string> on_rules_lost(const bridge::RuleLosses& losses);
     void stop();
 
     /// Of all VLANs of a LAN port together, since its rules are there.
@@ -51,6 +54,8 @@ class LanLimits {
     ControlServices& services_;
     const config::Configuration* configuration_ = nullptr;
     std::optional<bridge::NftSocket> nft_;
+    std::string
+        table_;  ///< beside those of blocks and of sessions' limits: its counters are read without theirs
     std::string applied_;  ///< ports, their interfaces and limits
     std::string problem_;
     bool stopped_ = false;

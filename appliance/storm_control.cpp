@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "appliance/clock.h"
+#include "appliance/rule_tables.h"
 
 namespace isthmus::appliance {
 
@@ -24,8 +25,9 @@ constexpr std::uint64_t kResolutionInKernel = 5'000;
 constexpr std::uint64_t kLeastInKernel = 1'000;
 /// The workers say who of them passes.
 constexpr bridge::FrameLimit kStrangersInKernel{4'000, 4'000};
-/// Beside the guard's own table, which has what it blocks: neither replaces the other.
-constexpr const char* kTable = "isthmus_storms";
+
+/// No rules are written like that.
+constexpr const char* kLost = "lost";
 
 /// Sessions have their index.
 constexpr std::uint32_t kFirstLanPort = 0x8000'0000;
@@ -115,6 +117,7 @@ void StormControl::configure(const config::Configuration& configuration) {
         if (services_.sessions.find(session) == nullptr) watch_.forget(stp_guard::PortId{raw(session)});
     for (const SessionControl& session : services_.sessions) known_.push_back(session.index());
     sample_.arm(boot_now() + kPeriod);
+    if (table_.empty()) table_ = rule_table("storms", configuration.gateway.name);
     in_kernel_ = configuration.guard.enabled && configuration.guard.nftables;
     apply_rules();
     lan_.configure(configuration);
@@ -131,14 +134,14 @@ void StormControl::stop() {
     captures_.finish();
     lan_.stop();
     if (!nft_ || applied_.empty()) return;
-    if (const auto removed = nft_->remove(kTable); !removed)
+    if (const auto removed = nft_->remove(table_); !removed)
         services_.log->error("guard: {}", removed.error().text());
     applied_.clear();
 }
 
 bridge::GuardRules StormControl::wanted_rules() const {
     bridge::GuardRules rules;
-    rules.table = kTable;
+    rules.table = table_;
     for (const SessionControl& session : services_.sessions) {
         // Who observes wants to see the storm.
         if (!session.tap() || session.tap_is_gone() || session.config().admission.observe) continue;
@@ -152,7 +155,7 @@ bridge::GuardRules StormControl::wanted_rules() const {
 
 void StormControl::apply_rules() {
     if (stopping_) return;
-    const bridge::GuardRules rules = in_kernel_ ? wanted_rules() : bridge::GuardRules{kTable, {}};
+    const bridge::GuardRules rules = in_kernel_ ? wanted_rules() : bridge::GuardRules{table_, {}};
     std::string key;
     for (const SessionControl& session : services_.sessions)
         if (session.tap()) key += std::to_string(raw(session.tap()->index())) + ' ';
@@ -171,10 +174,19 @@ void StormControl::apply_rules() {
         if (opened) nft_ = std::move(*opened);
         if (!opened) return note_problem(opened.error().text());
     }
-    const auto done = rules.devices.empty() ? nft_->remove(kTable) : nft_->apply(rules);
+    const auto done = rules.devices.empty() ? nft_->remove(table_) : nft_->apply(rules);
     if (!done) return note_problem(done.error().text());
     applied_ = std::move(key);
     nft_problem_.clear();
+}
+
+std::vector<std::string> StormControl::on_rules_lost(const bridge::RuleLosses& losses) {
+    std::vector<std::string> back = lan_.on_rules_lost(losses);
+    if (stopping_ || applied_.empty() || !losses.concern(table_)) return back;
+    applied_ = kLost;
+    apply_rules();
+    if (applied_ != kLost) back.push_back(table_);
+    return back;
 }
 
 void StormControl::note_problem(std::string sentence) {

@@ -14,6 +14,7 @@
 #include "appliance/guard_captures.h"
 #include "appliance/lan_limits.h"
 #include "bridge/guard_rules.h"
+#include "bridge/io/nft_monitor.h"
 #include "bridge/io/nft_socket.h"
 #include "stp-guard/storm_watch.h"
 
@@ -41,6 +42,8 @@ class StormControl final : public ControlPlane {
     [[nodiscard]] GuardCaptures& captures() noexcept { return captures_; }
     /// A probe came back there, or hosts move: what may turn a storm into a suspension, where that is wished.
     void on_evidence(SessionIndex session, std::uint16_t vid);
+    /// Limits are in the kernel again, if they were among it: the tables that were put back.
+    [[nodiscard]] std::vector<std::string> on_rules_lost(const bridge::RuleLosses& losses);
     void stop() override;
     /// Classes that carry something, storms, top talkers, hosts by session, events.
     [[nodiscard]] nlohmann::json status() const override;
@@ -87,6 +90,7 @@ class StormControl final : public ControlPlane {
     bool stopping_ = false;
     bool in_kernel_ = true;                 ///< asked for
     std::optional<bridge::NftSocket> nft_;  ///< once it was needed
+    std::string table_;                     ///< beside the guard's own, which has what it blocks
     std::string applied_;                   ///< what the kernel has, and the interfaces that it is for
     std::string nft_problem_;               ///< as last told
 };

@@ -11,7 +11,6 @@ namespace {
 constexpr auto kSettle = std::chrono::milliseconds(250);
 constexpr auto kBlockTakesEffect = std::chrono::seconds(2);
 constexpr auto kCutShortInterval = std::chrono::seconds(10);
-constexpr std::uint32_t kCircles = 3;
 
 }  // namespace
 
@@ -78,7 +77,7 @@ std::string GuardCore::why_dirty(Place place, const Edge& edge, TimePoint since,
         if (trace.last < since) continue;
         if (closes_circle(trace, place)) return evidence_text(trace, place.vid);
         if (edge.cause == Cause::outside_loop && trace.meaning() == Meaning::outside_loop &&
-            trace.copies >= kCircles)
+            trace.last_circle >= since)
             return "the loop behind " + name(trace.from) + " is still there";
     }
     if (edge.cause == Cause::outside_loop && storm_in(place.vid)) return "the storm goes on";

@@ -12,8 +12,7 @@ constexpr auto kMemberWindow = std::chrono::seconds(5);
 constexpr auto kProofLasts = std::chrono::milliseconds(1200);
 constexpr auto kPendingProofLasts = std::chrono::milliseconds(500);
 constexpr auto kSiblingPatience = std::chrono::seconds(3);
-constexpr std::uint32_t kCircles =
-    3;  ///< the same probe came by so often: it goes round, nobody just echoes it
+constexpr auto kCircleLasts = std::chrono::seconds(2);
 constexpr std::uint32_t kReflectorAfter = 4;
 constexpr auto kLookInterval = std::chrono::seconds(2);
 constexpr auto kSignInterval = std::chrono::seconds(1);
@@ -91,10 +90,12 @@ void GuardCore::on_same_port(std::uint16_t vid, const Port& at, const Trace& tra
                      kAlarmInterval, now);
         return;
     }
-    const bool circles = trace.copies >= kCircles && seen_by >= 2;
+    const bool circles =
+        trace.last_circle != TimePoint{} && now - trace.last_circle < kCircleLasts && seen_by >= 2;
     if (!circles) {
         look_closer(place, now);
-        if (trace.total() < kReflectorAfter) return;
+        // The first of a circle is back before one of another kind is.
+        if (trace.total() < kReflectorAfter || now - trace.first < std::chrono::seconds(1)) return;
         event_seldom(GuardEventId::suspected_reflector, Severity::warning, place,
                      vlan_text(vid) + ": probes that we send on " + at.spec.name +
                          " come back on it, last from " + trace.source.text() +

@@ -27,6 +27,14 @@ std::uint32_t Trace::total() const noexcept {
     return std::accumulate(returned.begin(), returned.end(), 0U);
 }
 
+void Trace::count_copy(std::uint64_t seq, TimePoint now) noexcept {
+    constexpr std::uint32_t kCircles = 3;
+    Copies& copies = copies_[seq % copies_.size()];
+    if (seq < copies.seq) return;  // a newer one has its place
+    copies = {seq, seq == copies.seq ? copies.seen + 1 : 1};
+    if (copies.seen >= kCircles) last_circle = now;
+}
+
 const Trace& LoopEvidence::note(const LoopProbe& probe, PortId to, PortKind to_kind, Duration travelled,
                                 const MacAddress& source, TimePoint now) {
     std::vector<Trace>& traces = by_vid_[probe.vid];
@@ -46,8 +54,7 @@ const Trace& LoopEvidence::note(const LoopProbe& probe, PortId to, PortKind to_k
     trace.last = now;
     trace.travelled = travelled;
     trace.source = source;
-    trace.copies = probe.seq == trace.last_seq ? trace.copies + 1 : 1;
-    trace.last_seq = probe.seq;
+    trace.count_copy(probe.seq, now);
     // What went into a tunnel past our own block shows that the way is still there, not that frames take it.
     if ((probe.flags & ProbeFlags::kBlocked) != 0) return trace;
     const auto kind = static_cast<std::size_t>(kind_of(probe.destination));

@@ -37,19 +37,26 @@ struct Trace {
     std::array<std::uint32_t, kProbeKindCount> returned{};  ///< by ProbeKind
     std::array<TimePoint, kProbeKindCount> last_of_kind{};
     TimePoint first{};
-    TimePoint last{};       ///< any, also those sent into a tunnel that is blocked
-    TimePoint last_open{};  ///< those that no block of ours was waived for
-    Duration travelled{};   ///< of the last one
-    std::uint64_t last_seq = 0;
-    std::uint32_t copies =
-        0;  ///< of the one that came back most often lately: a circle returns each again and again
-    MacAddress source;  ///< of the last frame
+    TimePoint last{};         ///< any, also those sent into a tunnel that is blocked
+    TimePoint last_open{};    ///< those that no block of ours was waived for
+    Duration travelled{};     ///< of the last one
+    TimePoint last_circle{};  ///< one came by the third time then: it goes round, and nobody just echoes it
+    MacAddress source;        ///< of the last frame
 
     [[nodiscard]] Meaning meaning() const noexcept { return meaning_of(from_kind, to_kind, from == to); }
     [[nodiscard]] bool touches(PortId port) const noexcept { return from == port || to == port; }
     /// Kinds of which one came back since then: the witnesses.
     [[nodiscard]] std::uint32_t kinds_since(TimePoint since) const noexcept;
     [[nodiscard]] std::uint32_t total() const noexcept;
+    /// Once more: several of them may go round at a time.
+    void count_copy(std::uint64_t seq, TimePoint now) noexcept;
+
+  private:
+    struct Copies {
+        std::uint64_t seq = 0;
+        std::uint32_t seen = 0;
+    };
+    std::array<Copies, 16> copies_{};  ///< of the latest probes, by number
 };
 
 class LoopEvidence {

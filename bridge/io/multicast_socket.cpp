@@ -7,7 +7,7 @@
 namespace isthmus::bridge {
 
 Result<MulticastSocket, NetlinkError> MulticastSocket::open(const MulticastOptions& options) {
-    NetlinkHandle handle(mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    NetlinkHandle handle(mnl_socket_open2(options.bus, SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (!handle || mnl_socket_bind(handle.get(), options.groups, MNL_SOCKET_AUTOPID) < 0)
         return Unexpected(NetlinkError{errno, options.doing, {}});
     const int fd = mnl_socket_get_fd(handle.get());

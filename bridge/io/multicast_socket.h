@@ -1,6 +1,8 @@
 // A netlink socket that listens to the kernel's notices. Not for use outside bridge/io.
 #pragma once
 
+#include <linux/netlink.h>
+
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -14,7 +16,8 @@ namespace isthmus::bridge {
 
 /// What notices of one purpose need.
 struct MulticastOptions {
-    unsigned groups = 0;           ///< RTMGRP_..., as a mask
+    int bus = NETLINK_ROUTE;       ///< or NETLINK_NETFILTER
+    unsigned groups = 0;           ///< RTMGRP_..., as a mask; of other buses bit N - 1 for group N
     int receive_queue = 0;         ///< bytes; less is no failure, as losses are noticed
     std::size_t max_datagram = 0;  ///< bytes
     int datagrams_per_drain = 0;

@@ -35,6 +35,8 @@ constexpr const char* kSeen = "seen";
 constexpr std::uint32_t kMostSeen = 131'072;
 constexpr std::uint64_t kSeenFor = 2'000;
 constexpr FrameLimit kComeBack{500, 500};  // of each VLAN
+// Frames of other gateways' guards have no class: in a loop they would go round as fast as the kernel forwards.
+constexpr FrameLimit kProbes{1'000, 1'000};
 constexpr std::uint32_t kTypeInteger = 4;  // nft's own number of a type, for listings
 constexpr std::uint32_t kTypeLinkAddress = 9;
 
@@ -117,6 +119,10 @@ class TableWriter {
 
     void add_chain(const Chain& chain);
     void add_branch(const Branch& branch);
+    [[nodiscard]] NftRule guard_frames(const Branch& branch, std::string_view what = {}) const {
+        return std::move(rule(branch, what).load(branch.type(), 2).equals({0x88, 0xb5}));
+    }
+    void add_probes(const Branch& branch);
     void add_blocks(const Branch& branch);
     void add_limits(const Branch& branch);
     void add_resolution(const Branch& branch);
@@ -191,24 +197,30 @@ void TableWriter::add_chain(const Chain& chain) {
 }
 
 void TableWriter::add_branch(const Branch& branch) {
-    const auto guard = [&] { return std::move(rule(branch).load(branch.type(), 2).equals({0x88, 0xb5})); };
     if (const auto& node = branch.chain.rules.own_node) {
-        NftRule own = guard();
+        NftRule own = guard_frames(branch);
         std::array<std::uint8_t, 8> id{};
         store_be64(id.data(), *node);
         own.load(branch.payload() + kNodeInProbe, id.size())
             .equals({id[0], id[1], id[2], id[3], id[4], id[5], id[6], id[7]});
         add(branch.chain.hook == NF_NETDEV_INGRESS ? own.drop() : own.accept());
         add_blocks(branch);
-        add(guard().accept());
+        add_probes(branch);
     } else {
-        add(guard().accept());
+        add_probes(branch);
         add_blocks(branch);
     }
     if (!branch.chain.limits || branch.chain.rules.limits == FloodLimits{}) return;
     if (branch.chain.rules.limits.strangers) add_answers(branch);
     add(rule(branch).load_masked(kDestination, {0x01}).equals({0x00}).accept());
     add_limits(branch);
+}
+
+/// Of all VLANs together. What comes in is seen by the guard's own watch of the port before this.
+void TableWriter::add_probes(const Branch& branch) {
+    const bool comes_in = branch.chain.hook == NF_NETDEV_INGRESS;
+    if (comes_in || branch.chain.limits) add(guard_frames(branch, "probes").exceeds(kProbes).count().drop());
+    add(guard_frames(branch).accept());
 }
 
 void TableWriter::add_blocks(const Branch& branch) {

@@ -57,7 +57,7 @@ def engines(group, profile, build, log):
     subprocess.run(["cmake", "--build", build, "--target", "guard-scale-bench"], check=True, stdout=subprocess.DEVNULL)
     log(f"{group}: rounds of probes and meters of up to 4,094 VLANs")
     found = json.loads(subprocess.run([program], check=True, capture_output=True, text=True).stdout)
-    lines = [line(group, "guard_meters_bytes_4094_vlans", profile, found["meters_bytes"], unit="B")]
+    lines = [line(group, f"guard_meters_bytes_{m['vlans']}_vlans", profile, m["bytes"], unit="B") for m in found["meters"]]
     text = ("| VLANs | places | round, as told (s) | longest gap between two probes of a place (s) | probes/s | CPU for a probe (µs) | engine (kB) |\n"
             "|---|---|---|---|---|---|---|\n")
     for r in found["rounds"]:
@@ -70,5 +70,6 @@ def engines(group, profile, build, log):
                   line(group, f"guard_engine_bytes_{vlans}_vlans", profile, r["bytes"], unit="B")]
         text += (f"| {vlans:,} | {r['places']:,} | {r['told_round_s']:.1f} | {r['longest_gap_s']:.1f} | {r['probes_per_s']:.0f} |"
                  f" {r['cpu_us_per_probe']:.1f} | {r['bytes'] / 1000:.0f} |\n")
-    text += f"\nMeters of 4,094 VLANs and all classes, both directions, all used: {found['meters_bytes'] / 1e6:.1f} MB.\n"
+    text += (f"\nMeters of {found['classes']} classes, both directions, all used: " +
+             ", ".join(f"{m['vlans']:,} VLANs {m['bytes'] / 1e6:.2f} MB" for m in found["meters"]) + ".\n")
     return lines, text

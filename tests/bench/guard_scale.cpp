@@ -114,8 +114,8 @@ void print_round(int vlans, bool last) {
         last ? "" : ",");
 }
 
-/// Every class of every VLAN used, both ways.
-std::size_t weight_of_meters() {
+/// Every class of so many VLANs used, both ways.
+std::size_t weight_of_meters(int vlans) {
     const std::size_t before = resident_bytes();
     SessionMeters meters(1);
     FloodedFrame frame;
@@ -123,9 +123,9 @@ std::size_t weight_of_meters() {
     frame.bytes = 60;
     const StormLimits limits;
     for (const Direction direction : {Direction::to_tunnel, Direction::from_tunnel})
-        for (std::uint16_t vid = 0; vid < 4'095; ++vid)
+        for (int vid = 1; vid <= vlans; ++vid)
             for (std::size_t c = 0; c < kStormClassCount; ++c) {
-                frame.vid = vid;
+                frame.vid = static_cast<std::uint16_t>(vid);
                 frame.storm_class = static_cast<StormClass>(c);
                 (void)meters.of(direction).admit(limits, frame, TimePoint{1000s});
             }
@@ -135,7 +135,11 @@ std::size_t weight_of_meters() {
 }  // namespace
 
 int main() {
-    std::printf("{\"meters_bytes\": %zu,\n \"rounds\": [\n", weight_of_meters());
+    std::printf("{\"classes\": %zu, \"meters\": [\n", kStormClassCount);
+    for (const int vlans : {1, 100, 1'000, 4'094})
+        std::printf("  {\"vlans\": %d, \"bytes\": %zu}%s\n", vlans, weight_of_meters(vlans),
+                    vlans == 4'094 ? "" : ",");
+    std::printf(" ],\n \"rounds\": [\n");
     for (const int vlans : {1, 10, 50, 100, 1'000, 4'094}) print_round(vlans, vlans == 4'094);
     std::printf(" ]}\n");
     return 0;

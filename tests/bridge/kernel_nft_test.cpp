@@ -10,6 +10,7 @@
 #include <map>
 #include <vector>
 
+#include "bridge/io/nft_monitor.h"
 #include "bridge/io/nft_socket.h"
 #include "tests/bridge/private_namespace.h"
 
@@ -363,4 +364,65 @@ TEST_CASE("4,094 VLANs on each of four devices fit into one transaction") {
     CHECK_MESSAGE(done.has_value(), done.error().text());
     pair.a->send(frame(1, kHost, kIp, 4094));
     CHECK(pair.b->received().empty());
+}
+
+TEST_CASE("who takes rules out is noticed, and who replaces them is not, with 4,094 VLANs either") {
+    const PrivateNamespace space;
+    if (!space.usable_for("nft kernel: notices")) return;
+    Pair pair;
+    auto monitor = NftMonitor::open();
+    REQUIRE_MESSAGE(monitor.has_value(), monitor.error().text());
+    const auto losses = [&] {
+        RuleLosses all = monitor->drain();
+        CHECK_FALSE(all.any);
+        while (all.more) {
+            const RuleLosses next = monitor->drain();
+            CHECK_FALSE(next.any);
+            all.tables.insert(next.tables.begin(), next.tables.end());
+            all.more = next.more;
+        }
+        return all.tables;
+    };
+    DeviceRules rules = out_of("va");
+    rules.way = DeviceRules::Way::both;
+    rules.blocked = {VlanSet::all(), true};
+    for (int i = 0; i < 3; ++i) pair.apply(rules);
+    REQUIRE(pair.nft.apply({"isthmus_other", {out_of("va")}}).has_value());
+    CHECK(losses().empty());
+    auto somebody = NftSocket::open();
+    REQUIRE(somebody.has_value());
+    REQUIRE(somebody->remove("isthmus_guard").has_value());
+    CHECK(losses() == std::set<std::string>{"isthmus_guard"});
+    CHECK(losses().empty());
+}
+
+TEST_CASE("guards' frames go round a thousand times a second and no more, and our own not at all") {
+    const PrivateNamespace space;
+    if (!space.usable_for("nft kernel: probes")) return;
+    constexpr int kMany = 20'000;
+    const std::string probe = std::string(kGuard) + std::string(28, '0');
+    const auto of_node = [&](std::string_view node) {
+        return frame(1, kBroadcast, probe + std::string(node), 10);
+    };
+    const Octets ours = of_node("1122334455667788");
+    const Octets theirs = of_node("8877665544332211");
+    Pair pair;
+    DeviceRules rules = out_of("va");
+    rules.way = DeviceRules::Way::both;
+    rules.own_node = 0x1122334455667788;
+    pair.apply(rules);
+    for (int i = 0; i < kMany; ++i) pair.b->send(ours);
+    CHECK(pair.dropped("probes") == 0);
+    for (int i = 0; i < kMany; ++i) pair.b->send(theirs);
+    CHECK(pair.dropped("probes") > 0);
+    // Where there are limits only, they are among them, whoever they are of.
+    rules.own_node.reset();
+    rules.limits.broadcast = FrameLimit{500, 500};
+    pair.apply(rules);
+    for (int i = 0; i < kMany; ++i) pair.b->send(ours);
+    CHECK(pair.dropped("probes") > 0);
+    rules.way = DeviceRules::Way::out;
+    pair.apply(rules);
+    for (int i = 0; i < kMany; ++i) pair.a->send(theirs);
+    CHECK(pair.dropped("probes") > 0);
 }

@@ -55,16 +55,34 @@ TEST_CASE("witnesses are kinds, not copies, and they get old") {
     CHECK(trace.kinds_since(kStart) == 2);
     CHECK(trace.kinds_since(kStart + 1s) == 1);
     CHECK(trace.total() == 6);
-    CHECK(trace.copies == 1);
+    CHECK(trace.last_circle == TimePoint{});
     CHECK(evidence.traces(110).size() == 1);
     CHECK(evidence.traces(111).empty());
 }
 
 TEST_CASE("a probe that goes round is seen as often as it comes by") {
     LoopEvidence evidence;
-    for (int i = 0; i < 3; ++i)
-        (void)evidence.note(probe(kLan, PortKind::lan, 1), kLan, PortKind::lan, 1ms, {}, kStart);
-    CHECK(evidence.traces(110).at(0).copies == 3);
+    const auto comes_by = [&](std::uint64_t seq, TimePoint now) {
+        return evidence.note(probe(kLan, PortKind::lan, seq), kLan, PortKind::lan, 1ms, {}, now).last_circle;
+    };
+    CHECK(comes_by(1, kStart) == TimePoint{});
+    CHECK(comes_by(1, kStart + 1ms) == TimePoint{});
+    CHECK(comes_by(1, kStart + 2ms) == kStart + 2ms);
+    CHECK(comes_by(2, kStart + 3ms) == kStart + 2ms);
+}
+
+TEST_CASE("probes that go round all at once are each counted, and echoes, one of each, are no circle") {
+    LoopEvidence evidence;
+    TimePoint now = kStart;
+    const auto comes_by = [&](std::uint64_t seq) {
+        return evidence.note(probe(kLan, PortKind::lan, seq), kLan, PortKind::lan, 1ms, {}, now += 1ms)
+            .last_circle;
+    };
+    for (std::uint64_t seq = 1; seq <= 100; ++seq) CHECK(comes_by(seq) == TimePoint{});
+    for (int round = 1; round <= 2; ++round)
+        for (std::uint64_t seq = 101; seq <= 110; ++seq) CHECK(comes_by(seq) == TimePoint{});
+    for (std::uint64_t seq = 101; seq <= 110; ++seq) CHECK(comes_by(seq) == now);
+    CHECK(comes_by(90) != now);  // from so long ago that a newer one has its place
 }
 
 TEST_CASE("a probe sent past our own block is a trace, but no witness") {

@@ -1,4 +1,6 @@
 """Loops between the sites: how fast they are found, what is lost meanwhile, and that all comes back by itself."""
+import collections
+import contextlib
 import json
 import os
 import pathlib
@@ -10,7 +12,7 @@ from harness import case, check, contains, main
 from lab import Lab, wait_until
 from sites import TwoSites
 from switched import BACKDOOR, LOOPED, Pinger, Rates, SwitchedSites, guarded, host_mac, unguarded
-from wire import FrameSocket, read_capture
+from wire import FrameSocket, read_capture, tag
 
 LONG = bool(os.environ.get("ISTHMUS_LONG"))
 CLASS_RATE = 500         # broadcast frames a second in each VLAN and direction: the default
@@ -278,30 +280,191 @@ def forged():
         check(lost == [0, 0], f"{lost} s of pings lost")
 
 
-@long_case
+RULES = ("isthmus_guard_", "isthmus_storms_", "isthmus_lan_storms_")  # our tables, and then the gateway's name
+PUT_BACK = 2.0           # seconds
+
+BOTH_WAYS = """table netdev lan1 {{
+    chain in {{
+        type filter hook ingress device "gw1" priority 0; policy drop;
+        vlan id {vlan} accept
+    }}
+    chain out {{
+        type filter hook egress device "gw1" priority 0; policy drop;
+        vlan id {vlan} accept
+    }}
+}}
+"""
+
+
+def two_lan_ports(lab):
+    """The data center's gateway has a second LAN port, lan1, to gw1 of the switch, without a link at first."""
+    configs = {"dc": guarded("dc").replace('ports = ["lan0"]', 'ports = ["lan0", "lan1"]'), "cloud": guarded("cloud")}
+    sites = SwitchedSites(lab, configs=configs)
+    switch = sites.switches["dc"]
+    lab.veth(sites.dc.ns, "lan1", switch, "gw1")
+    switch.ip("link", "set", "gw1", "down")
+    switch.ip("link", "set", "gw1", "master", "br0")
+    return sites
+
+
+def lan_blocks(sites):
+    return {(b["port"], b["vlan"]) for b in (sites.guard("dc") or {"lan_blocks": []})["lan_blocks"]}
+
+
+def wait_lan_blocked(sites, vlans):
+    """Seconds until lan1 is blocked for these VLANs; lan0 never is."""
+    begin = time.monotonic()
+    wanted = {("lan1", vlan) for vlan in vlans}
+    check(wait_until(lambda: lan_blocks(sites) >= wanted, 20, 0.05), f"lan1 is not blocked: {sites.guard('dc')}")
+    took = time.monotonic() - begin
+    check(lan_blocks(sites) == wanted, f"blocked at {lan_blocks(sites)}")
+    return took
+
+
+def frames_go_round(sites, seconds):
+    rates = Rates(sites.switches["dc"], "gw")
+    time.sleep(seconds)
+    return rates.stop().peak()
+
+
+@case
 def lan_loop():
-    """Two LAN ports of a gateway that are connected outside: the VLAN is blocked on the second one, and the tunnel goes on"""
+    """Two LAN ports of a gateway that are connected outside: each VLAN is blocked on the second one, also after somebody flushed the packet filter"""
     with Lab("guard") as lab:
-        configs = {"dc": guarded("dc").replace('ports = ["lan0"]', 'ports = ["lan0", "lan1"]'), "cloud": guarded("cloud")}
-        sites = SwitchedSites(lab, configs=configs)
-        gateway, switch = sites.dc.ns, sites.switches["dc"]
-        lab.veth(gateway, "lan1", switch, "gw1")
-        switch.ip("link", "set", "gw1", "down")
-        switch.ip("link", "set", "gw1", "master", "br0")
+        sites = two_lan_ports(lab)
         at_rest(sites)
-        switch.ip("link", "set", "gw1", "up")
+        sites.switches["dc"].ip("link", "set", "gw1", "up")
         sites.broadcast()
-        blocks = lambda: {b["vlan"] for b in (sites.guard("dc") or {"lan_blocks": []})["lan_blocks"]}
-        check(wait_until(lambda: blocks() >= {0, 10, 20}, 20, 0.1), f"lan1 is not blocked: {sites.guard('dc')}")
-        check({b["port"] for b in sites.guard("dc")["lan_blocks"]} == {"lan1"}, "another port than the second one is blocked")
+        took = wait_lan_blocked(sites, (0, LOOPED, 20))
         for vlan in (LOOPED, 20):
             # The switch learned the other site's hosts on lan1: they are found again when the host asks for them anew.
-            check(sites.wait_for_traffic(20, vlan), f"no traffic in VLAN {vlan} although only lan1 is blocked")
-        rates = Rates(switch, "gw")
-        time.sleep(2.5)
-        check(rates.stop().peak() < 2_000, f"frames still go round: {rates.peak():.0f} a second")
-        switch.ip("link", "set", "gw1", "down")
-        check(wait_until(lambda: not blocks(), 90, 0.5), f"lan1 stays blocked: {sites.guard('dc')}")
+            check(sites.wait_for_traffic(40, vlan), f"no traffic in VLAN {vlan} although only lan1 is blocked")
+        peak = frames_go_round(sites, 1.6)
+        check(peak < 2_000, f"frames still go round: {peak:.0f} a second")
+        back = flushed(sites)
+        sites.broadcast()
+        peak = frames_go_round(sites, 1.6)
+        print(f"     blocked after {took:.2f} s, rules there again after {back:.2f} s, then {peak:.0f} frames a second at the most", flush=True)
+        check(back <= PUT_BACK + ROOM, f"the rules come back after {back:.2f} s")
+        check(peak < 2_000, f"frames go round since the packet filter was flushed: {peak:.0f} a second")
+        for vlan in (LOOPED, 20):
+            check(sites.wait_for_traffic(40, vlan), f"no traffic in VLAN {vlan} since the packet filter was flushed")
+        contains(sites.dc.process.output(), ["took our rules out", "isthmus_guard_"], "the log")
+        if LONG:
+            sites.switches["dc"].ip("link", "set", "gw1", "down")
+            check(wait_until(lambda: not lan_blocks(sites), 90, 0.5), f"lan1 stays blocked: {sites.guard('dc')}")
+
+
+def flushed(sites):
+    """Seconds until our rules are in the kernel again after somebody flushed its packet filter. Meanwhile frames go round."""
+    gateway = sites.dc.ns
+    begin = time.monotonic()
+    gateway.run("nft", "flush", "ruleset")
+    for vlan in (LOOPED, 30):  # and one that no session carries and nothing blocks: limits at LAN ports are all that it has
+        sites.broadcast(vlan)
+
+    def there():
+        listing = gateway.run("nft", "list", "ruleset").stdout
+        return all(f"table netdev {name}" in listing for name in RULES) and "lan1: blocked" in listing
+
+    check(wait_until(there, 20, 0.05), "the rules do not come back: " + gateway.run("nft", "list", "tables").stdout)
+    return time.monotonic() - begin
+
+
+@long_case
+def lan_loop_of_one_vlan():
+    """A loop between two LAN ports in one VLAN, with traffic in it: found within seconds, and the other VLANs' pings go on"""
+    with Lab("guard") as lab:
+        sites = two_lan_ports(lab)
+        sites.switches["dc"].run("nft", "-f", "-", input=BOTH_WAYS.format(vlan=LOOPED))
+        at_rest(sites)
+        looped, other = Pinger(sites, LOOPED, 9), Pinger(sites, 20, 9)
+        time.sleep(1.5)
+        sites.switches["dc"].ip("link", "set", "gw1", "up")
+        sites.broadcast()
+        took = wait_lan_blocked(sites, (LOOPED,))
+        lost, others_lost = looped.seconds_lost(), other.seconds_lost()
+        print(f"     blocked after {took:.2f} s; {lost:.2f} s of pings lost, {others_lost:.2f} s in VLAN 20", flush=True)
+        check(others_lost <= 1.0, f"{others_lost:.2f} s of pings lost in VLAN 20")
+        check(sites.wait_for_traffic(40, LOOPED), f"no traffic in VLAN {LOOPED} although only lan1 is blocked")
+        check(sites.closed() == [] and sites.closed(20) == [], f"the tunnel is closed too: {why(sites)}")
+
+
+class SlowCable:
+    """A cable from a switch to itself that carries some thousand frames a second, of one VLAN: a loop as fast as memory is no customer's."""
+
+    def __init__(self, lab, switch, vlan):
+        self.switch, self.tagged = switch, tag(vlan)
+        ends = lab.namespace("cable")
+        for n in (0, 1):
+            lab.veth(ends, f"end{n}", switch, f"patch{n}")
+        switch.ip_batch(["link set patch0 down", "link set patch0 master br0", "link set patch1 master br0"])
+        self.sockets = [FrameSocket(ends, f"end{n}") for n in (0, 1)]
+        self.stopped = threading.Event()
+        self.thread = threading.Thread(target=self._relay, daemon=True)
+        self.thread.start()
+
+    def plug(self, plugged):
+        self.switch.ip("link", "set", "patch0", "up" if plugged else "down")
+
+    def _relay(self):
+        with contextlib.suppress(OSError):  # the ends are gone
+            self._run()
+
+    def _run(self):
+        queues = [collections.deque(maxlen=50), collections.deque(maxlen=50)]
+        while not self.stopped.is_set():
+            for came_in, queue in zip(self.sockets, queues):
+                while (got := came_in.receive()) is not None:
+                    if got[1] and got[0][12:14] == self.tagged[:2] and got[0][15] == self.tagged[3]:
+                        queue.append(got[0])
+            for goes_out, queue in zip(reversed(self.sockets), queues):
+                for _ in range(min(2, len(queue))):
+                    goes_out.send(queue.popleft())
+            time.sleep(0.0005)
+
+    def close(self):
+        self.stopped.set()
+        self.thread.join()
+        for end in self.sockets:
+            end.close()
+
+
+@case
+def lan_self():
+    """A loop in the customer's LAN, behind one port: told at once, and while it storms the VLAN's BUM is blocked on the tunnel, no other VLAN's"""
+    with Lab("guard") as lab:
+        sites = SwitchedSites(lab)
+        cable = SlowCable(lab, sites.switches["dc"], LOOPED)
+        at_rest(sites)
+        other = Pinger(sites, 20, 7)
+        rates = Rates(sites.wan, "dc")
+        time.sleep(1)
+        cable.plug(True)
+        for _ in range(40):  # among the probes that go round as well
+            sites.broadcast()
+        begin = time.monotonic()
+        check(wait_until(lambda: sites.events("outside_loop"), 10, 0.05), f"nobody tells of the loop: {why(sites)}")
+        told = time.monotonic() - begin
+        closed = sites.wait_closed(20)
+        blocked = time.monotonic() - begin
+        lost = other.seconds_lost()
+        peak = rates.stop().peak()
+        print(f"     told after {told:.2f} s, blocked after {blocked:.2f} s, {lost:.2f} s of pings lost in VLAN 20, WAN at most {peak:.0f} packets a second",
+              flush=True)
+        check(closed is not None, f"not blocked although there is a storm: {sites.dc.status()['storms']} {why(sites)}")
+        check(sites.closed() == ["dc"], f"closed at {sites.closed()}")
+        vlan = next(v for v in sites.guard("dc")["vlans"] if v["vlan"] == LOOPED)
+        check(vlan["state"] == "bum_blocked" and vlan["cause"] == "outside_loop", f"it is {vlan}")
+        contains(sites.events("outside_loop")[0]["sentence"], [f"VLAN {LOOPED}", "lan0", "again and again"], "the event")
+        check(sites.closed(20) == [] and sites.closed(0) == [], "other VLANs are closed too")
+        check(lost == 0, f"{lost:.2f} s of pings lost in VLAN 20")
+        check(peak <= WAN_MOST, f"{peak:.0f} packets a second on the WAN, more than {WAN_MOST:.0f}")
+        if LONG:
+            cable.plug(False)
+            check(sites.wait_open(90) is not None, f"not open again: {why(sites)}")
+            check(sites.wait_for_traffic(10, LOOPED), "open, but no traffic")
+        cable.close()
 
 
 if __name__ == "__main__":
