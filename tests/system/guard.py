@@ -282,6 +282,7 @@ def forged():
 
 RULES = ("isthmus_guard_", "isthmus_storms_", "isthmus_lan_storms_")  # our tables, and then the gateway's name
 PUT_BACK = 2.0           # seconds
+PROBES_MOST = 1000       # a second: what the kernel's rules let pass of other gateways'
 
 BOTH_WAYS = """table netdev lan1 {{
     chain in {{
@@ -459,7 +460,8 @@ def lan_self():
         contains(sites.events("outside_loop")[0]["sentence"], [f"VLAN {LOOPED}", "lan0", "again and again"], "the event")
         check(sites.closed(20) == [] and sites.closed(0) == [], "other VLANs are closed too")
         check(lost == 0, f"{lost:.2f} s of pings lost in VLAN 20")
-        check(peak <= WAN_MOST, f"{peak:.0f} packets a second on the WAN, more than {WAN_MOST:.0f}")
+        most = WAN_MOST + PROBES_MOST  # the other gateway's go round with the rest, and come back to it
+        check(peak <= most, f"{peak:.0f} packets a second on the WAN, more than {most:.0f}")
         if LONG:
             cable.plug(False)
             check(sites.wait_open(90) is not None, f"not open again: {why(sites)}")
