@@ -68,7 +68,7 @@ constexpr std::array kTable = std::to_array<AvpRule>({
     {avp::kRxConnectSpeed, "Rx Connect Speed", AvpForm::u64, kNo, kHide, kNone, kCalls, 8, 8},
     {avp::kInterfaceMtu, "Interface Maximum Transmission Unit", AvpForm::u16, kNo, kHide, kNone, kCalls, 2,
      2},
-    {avp::kVccvCapability, "VCCV Capability", AvpForm::vccv, kNo, kHide, kNone, kCalls, 2, 2},
+    {avp::kVccvCapability, "VCCV Capability", AvpForm::vccv, kNo, kHide, kNone, kRequests | kReplies, 2, 2},
     {avp::kSoftwareVersion, "Software Version", AvpForm::text, kNo, kNo, kNone, kOpenings, 1, 64},
     {avp::kNodeId, "Node ID", AvpForm::octets, kNo, kNo, kNone, kOpenings, 1, 64},
     {avp::kSiteId, "Site ID", AvpForm::octets, kNo, kNo, kNone, kOpenings, 1, 64},

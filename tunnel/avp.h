@@ -90,7 +90,7 @@ inline constexpr AvpKey kNonce{kIetfVendor, 73};
 inline constexpr AvpKey kTxConnectSpeed{kIetfVendor, 74};
 inline constexpr AvpKey kRxConnectSpeed{kIetfVendor, 75};
 inline constexpr AvpKey kInterfaceMtu{kIetfVendor, 91};    ///< RFC 4667 section 4.3
-inline constexpr AvpKey kVccvCapability{kIetfVendor, 96};  ///< RFC 5085 section 6.2
+inline constexpr AvpKey kVccvCapability{kIetfVendor, 96};  ///< RFC 5085 section 6.3.1
 // Ours, never with the M bit: a peer that does not know them loses nothing.
 inline constexpr AvpKey kSoftwareVersion{kOwnVendor, 1};
 inline constexpr AvpKey kNodeId{kOwnVendor, 2};      ///< tells gateways apart; equal ones are cloned images

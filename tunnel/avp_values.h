@@ -7,20 +7,20 @@
 
 namespace isthmus::tunnel {
 
-/// Circuit Status (RFC 3931 section 5.4.5, extended by RFC 5641 section 3).
+/// Circuit Status (RFC 3931 section 5.4.5, extended by RFC 5641 section 2).
 ///
 ///    0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5
 ///   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
 ///   |     Reserved    |S|E|I|T|R|N|A|
 ///   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
 struct CircuitStatus {
-    bool active = true;                      ///< A
-    bool is_new = false;                     ///< N
+    bool active = true;                      ///< A: no faults, neither of the circuit nor of the pseudowire
+    bool is_new = false;                     ///< N: told in requests as RFC 3931 wants; ignored (section 2)
     bool circuit_receive_fault = false;      ///< R: attachment circuit, ingress
     bool circuit_transmit_fault = false;     ///< T: attachment circuit, egress
     bool pseudowire_receive_fault = false;   ///< I: towards the packet network, ingress
     bool pseudowire_transmit_fault = false;  ///< E: towards the packet network, egress
-    bool standby = false;                    ///< S
+    bool standby = false;                    ///< S: forwards nothing, whatever else it is
 
     [[nodiscard]] static constexpr CircuitStatus parse(std::uint16_t bits) noexcept {
         CircuitStatus s;
@@ -33,9 +33,14 @@ struct CircuitStatus {
         s.standby = (bits & 0x40) != 0;
         return s;
     }
+    [[nodiscard]] constexpr bool has_fault() const noexcept {
+        return circuit_receive_fault || circuit_transmit_fault || pseudowire_receive_fault ||
+               pseudowire_transmit_fault;
+    }
+    /// A is never told together with a fault (RFC 5641 section 3): peers that know no other bit go by it.
     [[nodiscard]] constexpr std::uint16_t emit() const noexcept {
         return static_cast<std::uint16_t>(
-            (active ? 0x01 : 0) | (is_new ? 0x02 : 0) | (circuit_receive_fault ? 0x04 : 0) |
+            (active && !has_fault() ? 0x01 : 0) | (is_new ? 0x02 : 0) | (circuit_receive_fault ? 0x04 : 0) |
             (circuit_transmit_fault ? 0x08 : 0) | (pseudowire_receive_fault ? 0x10 : 0) |
             (pseudowire_transmit_fault ? 0x20 : 0) | (standby ? 0x40 : 0));
     }
@@ -47,7 +52,7 @@ struct CircuitStatus {
 /// Which data packets the sender wants sequenced (section 5.4.4).
 enum class SequencingLevel : std::uint16_t { none = 0, non_ip = 1, all = 2 };
 
-/// VCCV Capability (RFC 5085 section 6.2; CV types of RFC 5885 section 3.3): bit masks.
+/// VCCV Capability (RFC 5085 sections 4 and 6.3.1; CV types of RFC 5885 section 3.3): bit masks of what the sender takes.
 struct VccvCapability {
     static constexpr std::uint8_t kSublayerChannel = 0x01;  ///< CC type: L2-Specific Sublayer with V bit
     static constexpr std::uint8_t kIcmpPing = 0x01;         ///< CV types from here on

@@ -1,6 +1,7 @@
 #include "tunnel/bfd_session.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace isthmus::tunnel {
 
@@ -16,7 +17,7 @@ Microseconds microseconds(Duration d) noexcept {
 }  // namespace
 
 BfdSession::BfdSession(BfdOptions options, BfdDiscriminator discriminator, Rng& rng, TimePoint now)
-    : options_(options), mine_(discriminator), rng_(rng), required_min_rx_in_force_(options.interval) {
+    : options_(options), mine_(discriminator), rng_(rng), polled_from_(options.interval) {
     send(false, now);
 }
 
@@ -33,18 +34,18 @@ void BfdSession::on_packet(Bytes bytes, TimePoint now) {
 
 // RFC 5880 section 6.8.6, in its order.
 void BfdSession::receive(const BfdPacket& packet, TimePoint now) {
+    const Duration old_interval = send_interval();
+    const bool was_silenced = peer_wants_silence();
     yours_ = packet.mine;
     peer_state_ = packet.state;
     peer_diagnostic_ = packet.diagnostic;
-    const Duration old_interval = send_interval();
-    const bool was_silenced = peer_required_min_rx_ == Duration{};
+    peer_demand_ = packet.demand;
     peer_required_min_rx_ = packet.required_min_rx;
     peer_desired_min_tx_ = packet.desired_min_tx;
     peer_multiplier_ = packet.detect_multiplier;
-    if (polling_ && packet.final) {
-        polling_ = false;
-        required_min_rx_in_force_ = options_.interval;
-    }
+    // Whose poll a Final answers is clear only once a packet without it has come (section 6.8.3, its third choice).
+    const bool next_is_clear = next_options_ && !polling_ && !packet.final;
+    if (polling_ && packet.final) end_poll();
     arm_detection(now);
     if (state_ == BfdState::admin_down) return;
     if (packet.state == BfdState::admin_down) {
@@ -54,7 +55,13 @@ void BfdSession::receive(const BfdPacket& packet, TimePoint now) {
     }
     if (packet.poll) send(true, now);
     // The peer may have asked for another pace.
-    if (was_silenced || send_interval() != old_interval) schedule_transmit(now);
+    if (was_silenced != peer_wants_silence() || send_interval() != old_interval) schedule_transmit(now);
+    if (next_is_clear) set_options(*std::exchange(next_options_, std::nullopt), now);
+}
+
+void BfdSession::end_poll() {
+    polling_ = false;
+    polled_from_ = options_.interval;
 }
 
 std::optional<BfdState> BfdSession::next_state(BfdState received) const noexcept {
@@ -73,26 +80,40 @@ std::optional<BfdState> BfdSession::next_state(BfdState received) const noexcept
 
 void BfdSession::change(BfdState next, BfdDiagnostic why, TimePoint now) {
     const BfdState before = state_;
+    const Duration wish_before = desired_min_tx();
     state_ = next;
+    if (before == BfdState::up) {
+        // What was not confirmed yet counts at once.
+        if (next_options_) options_ = *std::exchange(next_options_, std::nullopt);
+        polled_from_ = options_.interval;
+    }
     if (before == BfdState::up) ++counters_.times_lost;
     if (next == BfdState::up) ++counters_.times_up;
     if (next != BfdState::init) diagnostic_ = why;
     // Coming up we may send faster, and going down slower: both are told by polling (section 6.8.3).
-    polling_ = next == BfdState::up;
+    if (desired_min_tx() != wish_before) polling_ = true;
     actions_.emplace_back(BfdChanged{next, before, why});
     send(false, now);
 }
 
 void BfdSession::on_timeout(TimePoint now) {
-    if (timers_[kDetection] && *timers_[kDetection] <= now) {
-        timers_[kDetection].reset();
-        yours_ = BfdDiscriminator{};
-        peer_multiplier_ = 0;
-        peer_state_ = BfdState::down;
-        if (state_ == BfdState::up || state_ == BfdState::init)
-            change(BfdState::down, BfdDiagnostic::detection_expired, now);
-    }
+    if (timers_[kDetection] && *timers_[kDetection] <= now) on_silence(now);
     if (timers_[kTransmit] && *timers_[kTransmit] <= now) send(false, now);
+}
+
+/// A Detection Time without a packet (sections 6.8.1, 6.8.4 and 6.8.18): what the peer asked for counts no more, nor does
+/// a wish for silence.
+void BfdSession::on_silence(TimePoint now) {
+    timers_[kDetection].reset();
+    yours_ = BfdDiscriminator{};
+    peer_multiplier_ = 0;
+    peer_state_ = BfdState::down;
+    peer_demand_ = false;
+    peer_required_min_rx_ = kNotHeardMinRx;
+    if (state_ == BfdState::up || state_ == BfdState::init)
+        change(BfdState::down, BfdDiagnostic::detection_expired, now);
+    else
+        schedule_transmit(now);
 }
 
 std::optional<TimePoint> BfdSession::next_timeout() const {
@@ -116,18 +137,22 @@ void BfdSession::set_admin_down(bool down, TimePoint now) {
 }
 
 void BfdSession::set_options(BfdOptions options, TimePoint now) {
+    if (polling_ && state_ == BfdState::up) {
+        next_options_ = options;
+        return;
+    }
+    next_options_.reset();
     if (options == options_) return;
-    // A shorter interval is not to be expected before the peer has heard of it.
-    required_min_rx_in_force_ = std::max(options_.interval, options.interval);
+    polled_from_ = state_ == BfdState::up ? options_.interval : options.interval;
+    // Another multiplier needs no poll (section 6.8.12).
+    if (options.interval != options_.interval) polling_ = true;
     options_ = options;
-    polling_ = state_ == BfdState::up;
-    if (!polling_) required_min_rx_in_force_ = options.interval;
     send(false, now);
 }
 
 void BfdSession::send(bool final, TimePoint now) {
-    // Nothing to wait for: a silenced session answers polls only.
-    if (peer_required_min_rx_ != Duration{} || final) {
+    // A silenced session answers polls only.
+    if (!peer_wants_silence() || final) {
         BfdPacket packet;
         packet.diagnostic = diagnostic_;
         packet.state = state_;
@@ -136,7 +161,7 @@ void BfdSession::send(bool final, TimePoint now) {
         packet.detect_multiplier = options_.multiplier;
         packet.mine = mine_;
         packet.yours = yours_;
-        packet.desired_min_tx = microseconds(desired_min_tx());
+        packet.desired_min_tx = microseconds(desired_min_tx());  // as we wish, not as is in force yet
         packet.required_min_rx = microseconds(options_.interval);
         actions_.emplace_back(BfdSend{packet.emit()});
         ++counters_.sent;
@@ -148,7 +173,7 @@ void BfdSession::send(bool final, TimePoint now) {
 // RFC 5880 section 6.8.7: reduced at random by up to a quarter; with a multiplier of 1 by at least a tenth.
 void BfdSession::schedule_transmit(TimePoint now) {
     timers_[kTransmit].reset();
-    if (peer_required_min_rx_ == Duration{}) return;
+    if (peer_wants_silence()) return;
     const std::uint32_t least = options_.multiplier == 1 ? 100 : 0;
     const std::uint32_t thousandths = least + rng_.u32() % (251 - least);
     const Duration interval = send_interval();
@@ -164,12 +189,20 @@ Duration BfdSession::desired_min_tx() const noexcept {
     return state_ == BfdState::up ? options_.interval : std::max(options_.interval, kSlowInterval);
 }
 
+bool BfdSession::peer_wants_silence() const noexcept {
+    const bool demand_is_active =
+        peer_demand_ && state_ == BfdState::up && peer_state_ == BfdState::up && !polling_;
+    return peer_required_min_rx_ == Duration{} || demand_is_active;
+}
+
 Duration BfdSession::send_interval() const noexcept {
-    return std::max(desired_min_tx(), peer_required_min_rx_);
+    const Duration wish =
+        state_ == BfdState::up ? std::min(options_.interval, polled_from_) : desired_min_tx();
+    return std::max(wish, peer_required_min_rx_);
 }
 
 Duration BfdSession::detection_time() const noexcept {
-    return peer_multiplier_ * std::max(required_min_rx_in_force_, peer_desired_min_tx_);
+    return peer_multiplier_ * std::max({options_.interval, polled_from_, peer_desired_min_tx_});
 }
 
 BfdStatus BfdSession::status() const noexcept {

@@ -1,6 +1,6 @@
 // BFD in asynchronous mode over one pseudowire (RFC 5880 section 6, RFC 5885 section 3): is its data path alive, in both
-// directions? Sans-IO. Both ends are active; there is no echo function, no demand mode, no authentication (ESP or the
-// cookie vouches for packets).
+// directions? Sans-IO. Both ends are active; there is no echo function, no demand mode of ours (a peer's is honoured), no
+// authentication (ESP or the cookie vouches for packets).
 #pragma once
 
 #include <array>
@@ -55,7 +55,8 @@ class BfdSession {
 
     /// Down on purpose (the peer is told and does not take it for a failure), and back.
     void set_admin_down(bool down, TimePoint now);
-    /// New intervals, agreed with the peer by a poll sequence (section 6.8.3); the state stays.
+    /// New intervals, agreed with the peer by a poll sequence (section 6.8.3); the state stays. While another sequence is
+    /// under way they wait until it is over.
     void set_options(BfdOptions options, TimePoint now);
 
     [[nodiscard]] BfdState state() const noexcept { return state_; }
@@ -63,6 +64,7 @@ class BfdSession {
 
   private:
     enum Timer : std::uint8_t { kTransmit, kDetection, kTimers };
+    static constexpr Duration kNotHeardMinRx = std::chrono::microseconds(1);  ///< section 6.8.1
 
     void receive(const BfdPacket& packet, TimePoint now);
     [[nodiscard]] std::optional<BfdState> next_state(BfdState received) const noexcept;
@@ -70,6 +72,10 @@ class BfdSession {
     void send(bool final, TimePoint now);
     void schedule_transmit(TimePoint now);
     void arm_detection(TimePoint now);
+    void on_silence(TimePoint now);
+    void end_poll();
+    /// Nothing is to be sent periodically (section 6.8.7).
+    [[nodiscard]] bool peer_wants_silence() const noexcept;
     [[nodiscard]] Duration desired_min_tx() const noexcept;
     [[nodiscard]] Duration send_interval() const noexcept;
     [[nodiscard]] Duration detection_time() const noexcept;
@@ -83,16 +89,19 @@ class BfdSession {
     BfdState state_ = BfdState::down;
     BfdDiagnostic diagnostic_{};
     bool polling_ = false;
-    /// While we poll, the peer may still send as slowly as we asked before.
-    Duration required_min_rx_in_force_;
+    /// The interval before the poll sequence that is under way: until the peer has confirmed the new one, it may still send
+    /// as slowly as we asked before, and still expects us to send as fast (section 6.8.3).
+    Duration polled_from_;
+    std::optional<BfdOptions> next_options_;
 
     // What the peer said last.
     BfdDiscriminator yours_{};
     BfdState peer_state_ = BfdState::down;
     BfdDiagnostic peer_diagnostic_{};
+    bool peer_demand_ = false;
     std::uint8_t peer_multiplier_ = 0;  // 0: nothing heard yet
     Duration peer_desired_min_tx_{};
-    Duration peer_required_min_rx_ = std::chrono::microseconds(1);
+    Duration peer_required_min_rx_ = kNotHeardMinRx;
 
     BfdStatus counters_;
     TimePoint last_sent_{};

@@ -14,6 +14,18 @@ constexpr std::size_t kNamesInRefusal = 8;
 /// As long as an ICCN may be repeated: whoever called for new cookies sends with them already.
 constexpr Duration kParallelSetUpTime = seconds(90);
 
+/// RFC 5085 section 6.3.1: who wants to receive bit V has to ask for a sublayer that has it.
+std::optional<Ending<CdnResult>> objection_to_offer(const SessionOffer& offer) {
+    if (offer.sequencing != SequencingLevel::none && offer.sublayer == Sublayer::none)
+        return because(CdnResult::sequencing_without_sublayer, "");
+    const bool wants_channel = offer.vccv && (offer.vccv->channels & VccvCapability::kSublayerChannel) != 0;
+    if (wants_channel && offer.sublayer == Sublayer::none)
+        return Ending<CdnResult>{
+            CdnResult::general_error, ErrorCode::out_of_range,
+            "VCCV Capability asks for a channel in the sublayer, but there is no sublayer"};
+    return std::nullopt;
+}
+
 }  // namespace
 
 void ControlSessions::on_message(const ControlMessage& message, TimePoint now) {
@@ -93,9 +105,7 @@ std::optional<Ending<CdnResult>> ControlSessions::objection_to(const Icrq& icrq,
         return because(CdnResult::unsupported_pseudowire, "pseudowire " + quoted(icrq.end_id) + " is " +
                                                               name_of_type(pseudowire.options.type) +
                                                               " here, not " + name_of_type(icrq.type));
-    if (icrq.offer.sequencing != SequencingLevel::none && icrq.offer.sublayer == Sublayer::none)
-        return because(CdnResult::sequencing_without_sublayer, "");
-    return std::nullopt;
+    return objection_to_offer(icrq.offer);
 }
 
 bool ControlSessions::peer_wins_tie(Pseudowire& pseudowire, const Icrq& icrq, TimePoint now) {
@@ -144,8 +154,7 @@ void ControlSessions::handle(const Icrp& icrp, TimePoint now) {
     session->remote_id = icrp.ids.local;
     by_remote_id_[raw(session->remote_id)] = session->local_id;
     session->peer = icrp.offer;
-    if (icrp.offer.sequencing != SequencingLevel::none && icrp.offer.sublayer == Sublayer::none)
-        return disconnect(*session, because(CdnResult::sequencing_without_sublayer, ""), now);
+    if (const auto objection = objection_to_offer(icrp.offer)) return disconnect(*session, *objection, now);
     Iccn iccn{{{session->local_id, session->remote_id}, {}}};
     const SessionOffer own = own_offer(pseudowires_.at(session->pseudowire), *session);
     iccn.offer.sublayer = own.sublayer;
@@ -165,8 +174,8 @@ void ControlSessions::handle(const Iccn& iccn, TimePoint now) {
     if (iccn.offer.sublayer != Sublayer::none) session->peer.sublayer = iccn.offer.sublayer;
     if (iccn.offer.sequencing != SequencingLevel::none) session->peer.sequencing = iccn.offer.sequencing;
     if (iccn.offer.status) session->peer.status = iccn.offer.status;
-    if (session->peer.sequencing != SequencingLevel::none && session->peer.sublayer == Sublayer::none)
-        return disconnect(*session, because(CdnResult::sequencing_without_sublayer, ""), now);
+    if (const auto objection = objection_to_offer(session->peer))
+        return disconnect(*session, *objection, now);
     become_established(*session, now);
 }
 

@@ -193,7 +193,8 @@ SessionOffer ControlSessions::own_offer(const Pseudowire& pseudowire, const Sess
         offer.sequencing = SequencingLevel::all;
     offer.status = pseudowire.circuit;
     if (options.mtu != 0) offer.mtu = options.mtu;
-    offer.vccv = options.vccv;
+    // Bit V needs a sublayer (RFC 5085 section 6.3.1).
+    if (options.receive_sublayer != Sublayer::none) offer.vccv = options.vccv;
     offer.channel = options.channel;
     return offer;
 }

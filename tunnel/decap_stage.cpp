@@ -113,7 +113,9 @@ std::optional<DropReason> DecapStage::strip_header(PacketBuffer& packet, const S
 
     if (sublayer != 0) {
         const std::uint32_t word = load_be32(message.data() + size - kSublayerSize);
-        if ((word & kChannelBit) != 0 && session.channel) {
+        if ((word & kChannelBit) != 0) {
+            // Never a frame: where nobody announced that it takes them, it is discarded (RFC 5085 section 6.3).
+            if (!session.channel) return DropReason::l2tp_bad_channel;
             return punt_channel(packet, session, size - kSublayerSize);
         }
         const auto wrong = check_sequence(session, id, word);

@@ -71,6 +71,39 @@ TEST_CASE("sequencing without a sublayer is refused with result 15") {
     CHECK(hand.a.sessions.empty());
 }
 
+TEST_CASE("who asks for VCCV in a sublayer that is not there gets a CDN (RFC 5085 section 6.3.1)") {
+    const VccvCapability in_sublayer{VccvCapability::kSublayerChannel, VccvCapability::kBfd};
+    SUBCASE("in an ICRQ") {
+        ByHand hand;
+        hand.start_a();
+        REQUIRE(hand.peer.connect());
+        auto icrq = hand.peer.icrq(SessionId{5}, "vlan-0");
+        icrq.offer.vccv = in_sublayer;
+        hand.peer.send(icrq);
+        const auto cdn = hand.peer.take_message<Cdn>();
+        REQUIRE(cdn);
+        CHECK(cdn->why.result == CdnResult::general_error);
+        CHECK(cdn->why.error == ErrorCode::out_of_range);
+        CHECK(cdn->why.message.find("VCCV Capability") != std::string::npos);
+        CHECK(hand.a.sessions.empty());
+        // With a sublayer, or without a channel, there is nothing to say against it.
+        icrq = hand.peer.icrq(SessionId{6}, "vlan-0");
+        icrq.offer.vccv = in_sublayer;
+        icrq.offer.sublayer = Sublayer::standard;
+        hand.peer.send(icrq);
+        CHECK(hand.peer.take_message<Icrp>());
+    }
+    SUBCASE("no channel at all is no fault") {
+        ByHand hand;
+        hand.start_a();
+        REQUIRE(hand.peer.connect());
+        auto icrq = hand.peer.icrq(SessionId{5}, "vlan-0");
+        icrq.offer.vccv = VccvCapability{0, VccvCapability::kBfd};
+        hand.peer.send(icrq);
+        CHECK(hand.peer.take_message<Icrp>());
+    }
+}
+
 TEST_CASE("an unknown mandatory AVP ends the session that it is about, and nothing else") {
     ByHand hand(2);
     hand.start_a();

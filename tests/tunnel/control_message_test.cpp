@@ -300,13 +300,55 @@ TEST_CASE("Circuit Errors with the four counters of the diagram are read as well
 
 TEST_CASE("circuit status bits are those of RFC 5641, and reserved ones are ignored") {
     CHECK(CircuitStatus::parse(0xff80).text() == "inactive");
-    CHECK(CircuitStatus::parse(0xffff).emit() == 0x7f);
+    CHECK(CircuitStatus::parse(0xffff).emit() == 0x7e);
     CHECK(CircuitStatus{}.emit() == 1);
     CHECK(CircuitStatus::parse(0x7c).text() ==
           "inactive, circuit receive fault, circuit transmit fault, pseudowire receive fault, pseudowire "
           "transmit "
           "fault, standby");
-    for (std::uint16_t bits = 0; bits < 0x80; ++bits) CHECK(CircuitStatus::parse(bits).emit() == bits);
+    // RFC 5641 section 2, bit by bit.
+    CHECK(CircuitStatus::parse(0x0001).active);
+    CHECK(CircuitStatus::parse(0x0002).is_new);
+    CHECK(CircuitStatus::parse(0x0004).circuit_receive_fault);
+    CHECK(CircuitStatus::parse(0x0008).circuit_transmit_fault);
+    CHECK(CircuitStatus::parse(0x0010).pseudowire_receive_fault);
+    CHECK(CircuitStatus::parse(0x0020).pseudowire_transmit_fault);
+    CHECK(CircuitStatus::parse(0x0040).standby);
+}
+
+TEST_CASE(
+    "a circuit with a fault is never told to be active (RFC 5641 section 3); standby goes with either") {
+    for (std::uint16_t bits = 0; bits < 0x80; ++bits) {
+        const auto status = CircuitStatus::parse(bits);
+        CHECK(status.has_fault() == ((bits & 0x3c) != 0));
+        const auto told = static_cast<std::uint16_t>(status.has_fault() ? bits & ~1 : bits);
+        CHECK(status.emit() == told);
+    }
+    CircuitStatus standby;
+    standby.standby = true;
+    CHECK(standby.emit() == 0x41);
+}
+
+TEST_CASE("the VCCV Capability AVP is as RFC 5085 section 6.3.1 draws it") {
+    // M and H 0, Length 8, Vendor ID 0, Attribute Type 96, CC Types, CV Types.
+    Icrq icrq = full_request<Icrq>();
+    icrq.offer.vccv = VccvCapability{VccvCapability::kSublayerChannel, VccvCapability::kBfd};
+    CHECK(to_hex(emit_body(icrq)).find("0008000000600110") != std::string::npos);
+    const AvpRule& rule = *rule_of(avp::kVccvCapability);
+    CHECK_FALSE(rule.mandatory_bit);
+    CHECK(rule.may_hide);
+    CHECK(rule.optional ==
+          (in(MessageType::icrq) | in(MessageType::icrp) | in(MessageType::ocrq) | in(MessageType::ocrp)));
+    CHECK(rule.required == 0);
+    CHECK(rule.min_size == 2);
+    CHECK(rule.max_size == 2);
+    // CC type 0x01: section 4; CV types: section 4 and RFC 5885 section 3.3.
+    CHECK(VccvCapability::kSublayerChannel == 0x01);
+    CHECK(VccvCapability::kIcmpPing == 0x01);
+    CHECK(VccvCapability::kBfdUdp == 0x04);
+    CHECK(VccvCapability::kBfdUdpStatus == 0x08);
+    CHECK(VccvCapability::kBfd == 0x10);
+    CHECK(VccvCapability::kBfdStatus == 0x20);
 }
 
 TEST_CASE("an error message too long for its AVP is cut") {

@@ -1,5 +1,7 @@
 #include "tunnel/pseudowire_watch.h"
 
+#include <set>
+
 #include "tests/crypto/seeded_rng.h"
 #include "tests/tunnel/packets.h"
 
@@ -198,4 +200,47 @@ TEST_CASE("a session can use the channel that both ends know and that its header
     o.receive_sublayer = Sublayer::standard;
     CHECK(channel_usable(o, both, std::nullopt));
     CHECK_FALSE(channel_usable(o, ping_only, std::nullopt));
+}
+
+TEST_CASE("of thousands of watched sessions a timeout touches only those that are due") {
+    constexpr std::uint32_t kSessions = 5000;
+    isthmus::test::SeededRng rng{1};
+    PseudowireWatch watch(rng);
+    TimePoint now{1h};
+    for (std::uint32_t i = 0; i < kSessions; ++i) {
+        now += 100us;  // spread over half a second
+        watch.watch(SessionIndex{i}, BfdOptions{}, now);
+    }
+    std::set<SessionIndex> sent;
+    const auto count = [&] {
+        std::size_t n = 0;
+        while (const auto action = watch.poll_action()) {
+            const auto* send = std::get_if<SendChannel>(&*action);
+            if (send == nullptr) continue;
+            ++n;
+            sent.insert(send->session);
+        }
+        return n;
+    };
+    CHECK(count() == kSessions);
+    sent.clear();
+    // Each tells its peer once a second at most while it is down: as often the watch has work, and then for a few.
+    std::size_t wakes = 0;
+    std::size_t messages = 0;
+    const TimePoint end = now + 1s;
+    while (watch.next_timeout() && *watch.next_timeout() < end) {
+        const TimePoint due = *watch.next_timeout();
+        REQUIRE(due > now);
+        watch.on_timeout(due - 1ns);
+        REQUIRE(count() == 0);  // a moment too early: nothing is done
+        watch.on_timeout(due);
+        const std::size_t n = count();
+        REQUIRE(n >= 1);
+        ++wakes;
+        messages += n;
+        now = due;
+    }
+    CHECK(messages <= 2 * kSessions);
+    CHECK(wakes <= messages);
+    CHECK(sent.size() > kSessions / 2);
 }

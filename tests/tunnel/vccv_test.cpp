@@ -84,7 +84,7 @@ Octets bfd_message() {
 
 }  // namespace
 
-TEST_CASE("a channel message has the word of RFC 5085 in front of its payload") {
+TEST_CASE("a channel message has the word of RFC 5085 section 6.1 in front of its payload") {
     CHECK(to_hex(bfd_message()).substr(0, 8) == "80000007");
     const Octets message = bfd_message();
     const auto parsed = ChannelMessage::parse(message);
@@ -163,12 +163,17 @@ TEST_CASE("a channel message of a sequenced session takes no sequence number and
 }
 
 TEST_CASE(
-    "where no channel was agreed, its marks mean nothing: the V bit is ignored, the inverted cookie is "
-    "wrong") {
+    "where no channel was agreed, a message with the V bit is discarded (RFC 5085 section 6.3), and the "
+    "inverted "
+    "cookie is wrong") {
     auto s = session(Sublayer::standard);
     s.options.channel = false;
     End v(tunnel_entry(), s);
     CHECK(v.receive(hex("00030000 a1b2c3d4 f1f2f3f4f5f6f7f8 80000007") + frame(), kIpProtocolUdp) ==
+          DropReason::l2tp_bad_channel);
+    CHECK(v.punted().empty());
+    // The other bits of the sublayer are reserved, and ignored.
+    CHECK(v.receive(hex("00030000 a1b2c3d4 f1f2f3f4f5f6f7f8 3f000007") + frame(), kIpProtocolUdp) ==
           DropReason::none);
     CHECK(v.passed_a_frame());
     CHECK(v.inject(bfd_message()) == DropReason::session_down);
