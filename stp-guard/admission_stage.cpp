@@ -236,8 +236,6 @@ DropReason AdmissionStage::customer_verdict(const PacketBuffer& packet, const Se
     const FrameClass& frame = glance.frame;
     if (concerns_gateways(frame.protocol)) copy_up(PuntClass::arp, packet, now);
     const bool flooded = is_flooded(packet, session, glance, now);
-    // An answer to a question of the guard's has taught all switches on its way; no bridge knows whom it is for.
-    if (flooded && is_guard_source(address_at(packet, kDestinationAt))) return DropReason::guard_frame;
     const DropReason blocked =
         flooded ? flooding_verdict(session, frame.vid) : crossing_verdict(session, frame.vid);
     if (blocked != DropReason::none) return blocked;
@@ -294,6 +292,8 @@ bool AdmissionStage::is_flooded(const PacketBuffer& packet, const SessionAdmissi
     const bool to_lan = direction_ == Direction::from_tunnel;
     const bool bridge_known = hosts_.bridge != nullptr && session.bridge != kNoSession;
     if (hosts_.there == nullptr || (to_lan && !bridge_known)) return false;
+    // An answer to a guard's question teaches all on its way where its sender is, but it must not pass a block.
+    if (is_guard_source(address_at(packet, kDestinationAt))) return true;
     if (hosts_.there->knows(glance.destination, now)) return false;
     if (!to_lan) return true;
     return !hosts_.bridge->knows(session.bridge, session.bridge_filters_vlans ? frame.vid : 0,

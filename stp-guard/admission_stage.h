@@ -86,14 +86,14 @@ struct AdmissionCounters {
 /// Drops, in this order:
 ///   session_down (no such session), malformed_frame, guard_frame (a message of the peer's guard), link_local_protocol,
 ///   port_blocked (the session is), untagged_not_allowed and vlan_not_allowed, port_blocked or vlan_suspended (the VLAN is),
-///   vlan_bum_blocked for what is flooded and for probes, guard_frame (a probe of ours, back, or an answer to a guard), gateway_isolation, circling_unicast
+///   vlan_bum_blocked for what is flooded and for probes, guard_frame (a probe of ours, back), gateway_isolation, circling_unicast
 ///   for what is not flooded, mac_limit for new hosts, and storm_limit for what is flooded.
 /// Frames are never altered.
 ///
 /// Loop probes are copied up to control whatever the VLAN's state. They cross where BUM crosses, with a limit of their own, and end at
 /// the node that sent them. A VLAN that is blocked is probed by frames that control puts in behind this stage.
 ///
-/// Flooded is what goes to a group, and unicast to hosts that HostTables do not know. Without tables unicast counts as known.
+/// Flooded is what goes to a group, and unicast to hosts that HostTables do not know, or to a guard. Without tables unicast counts as known.
 ///
 /// Known unicast is looked at for going round where the VLAN's BUM is blocked, and where a probe of ours came back lately: copies of
 /// what is dropped as circling_unicast go up to control, which asks for the host. Elsewhere that costs one comparison. Copies of

@@ -337,14 +337,24 @@ TEST_CASE(
     }
 }
 
-TEST_CASE("answers to a guard's questions end at the tunnel, both ways") {
+TEST_CASE("answers to a guard's questions pass no block, though a bridge may know whom they are for") {
+    SessionAdmission session = whole_port();
+    VlanStates states(VlanState::open);
+    states.set(10, VlanState::bum_blocked);
+    session.vlans = std::make_shared<const VlanStates>(states);
+    session.bridge = SessionIndex{7};
     for (const Direction direction : {Direction::to_tunnel, Direction::from_tunnel}) {
         KnownHosts hosts(1);
-        SessionAdmission session = whole_port();
-        session.bridge = SessionIndex{7};
         Bench bench({session}, direction, nullptr, {&hosts.tunnel, &hosts.lan, &hosts.bridge});
-        CHECK(bench.fate(frame_to("02:4c:47:01:02:03", kArp)) == DropReason::guard_frame);
-        CHECK(bench.fate(frame_to("02:4c:48:01:02:03", kArp)) == DropReason::none);
+        for (const std::string_view to : {"02:4c:47:01:02:03", "02:4c:48:01:02:03"})
+            for (const std::uint16_t vid : {std::uint16_t{10}, std::uint16_t{20}})
+                (void)hosts.lan.heard(SessionIndex{0}, vid, MacAddress::parse(to).value(), {}, kNow);
+        const auto answer = [](std::string_view to, std::uint16_t vid) {
+            return frame_to(to, kArp, {{0x8100, vid}});
+        };
+        CHECK(bench.fate(answer("02:4c:47:01:02:03", 10)) == DropReason::vlan_bum_blocked);
+        CHECK(bench.fate(answer("02:4c:47:01:02:03", 20)) == DropReason::none);
+        CHECK(bench.fate(answer("02:4c:48:01:02:03", 10)) == DropReason::none);
     }
 }
 
