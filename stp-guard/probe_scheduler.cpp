@@ -79,19 +79,36 @@ void ProbeScheduler::request(Place place) {
 }
 
 std::optional<Place> ProbeScheduler::next(TimePoint now) {
-    if (const auto place = next_burst(now)) return place;
-    if (now < turn_at_) return std::nullopt;
-    const auto place = next_of_turn(now);
+    const bool turn = now >= turn_at_;
+    auto place = turn ? next_requested(now) : std::nullopt;
+    if (!place) place = next_budgeted(now, turn);
+    if (!turn) return place;
     if (!place && in_turn_) turn_at_ = now + kTurn;
     in_turn_ = place.has_value();
     return place;
 }
 
-std::optional<Place> ProbeScheduler::next_of_turn(TimePoint now) {
-    if (const auto place = next_requested(now)) return place;
+std::optional<Place> ProbeScheduler::next_budgeted(TimePoint now, bool turn) {
+    if (!turn) return many_bursts() ? std::nullopt : next_burst(now);
+    if (steady_is_owed_) {
+        steady_is_owed_ = false;
+        if (const auto place = next_steady(now)) return place;
+    }
+    if (const auto place = next_burst(now)) {
+        steady_is_owed_ = true;
+        return place;
+    }
+    return next_steady(now);
+}
+
+std::optional<Place> ProbeScheduler::next_steady(TimePoint now) {
     retire_inactive(now);
     if (const auto place = next_steady(active_, now)) return place;
     return next_steady(idle_, now);
+}
+
+bool ProbeScheduler::many_bursts() const noexcept {
+    return bursts_.size() > kBudgetBurst;
 }
 
 std::optional<TimePoint> ProbeScheduler::next_at() const {
@@ -100,8 +117,9 @@ std::optional<TimePoint> ProbeScheduler::next_at() const {
         const TimePoint when = std::max(due, pacer.at());
         if (!soonest || when < *soonest) soonest = when;
     };
-    if (!first_.empty()) at(first_.front().due, budget_);
-    if (!further_.empty()) at(further_.front().due, budget_);
+    const TimePoint bursts_at = many_bursts() ? turn_at_ : TimePoint{};
+    if (!first_.empty()) at(std::max(first_.front().due, bursts_at), budget_);
+    if (!further_.empty()) at(std::max(further_.front().due, bursts_at), budget_);
     if (!requested_.empty()) at(turn_at_, opening_budget_);
     if (!active_.places.empty()) at(std::max(active_.due, turn_at_), budget_);
     if (!idle_.places.empty()) at(std::max(idle_.due, turn_at_), budget_);

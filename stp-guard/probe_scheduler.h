@@ -30,7 +30,8 @@ class ProbeScheduler {
     /// Its places are probed first until `active_for` has passed without another call.
     void set_active(std::uint16_t vid, TimePoint now);
 
-    /// `count` probes, spaced, ahead of everything else. A burst that is under way is not doubled.
+    /// `count` probes, spaced, ahead of steady rounds, which still get half when thousands of bursts are under way. A burst
+    /// that is under way is not doubled.
     void burst(Place place, std::uint32_t count, TimePoint now);
     /// One probe soon, from the budget of what waits to be opened.
     void request(Place place);
@@ -61,7 +62,9 @@ class ProbeScheduler {
     };
 
     [[nodiscard]] std::optional<Place> next_burst(TimePoint now);
-    [[nodiscard]] std::optional<Place> next_of_turn(TimePoint now);
+    [[nodiscard]] std::optional<Place> next_budgeted(TimePoint now, bool turn);
+    [[nodiscard]] std::optional<Place> next_steady(TimePoint now);
+    [[nodiscard]] bool many_bursts() const noexcept;
     [[nodiscard]] std::optional<Place> next_requested(TimePoint now);
     [[nodiscard]] std::optional<Place> next_steady(Lane& lane, TimePoint now);
     [[nodiscard]] Duration interval_of(const Lane& lane) const;
@@ -78,8 +81,9 @@ class ProbeScheduler {
     Pacer opening_budget_;
     Lane active_;
     Lane idle_;
-    TimePoint turn_at_{};  ///< of all but bursts
+    TimePoint turn_at_{};  ///< of all but a few bursts
     bool in_turn_ = false;
+    bool steady_is_owed_ = false;  ///< a burst had the last of the budget that both share
     std::unordered_map<Place, Where> where_;
     std::unordered_map<std::uint16_t, TimePoint> active_until_;
     std::unordered_map<Place, std::uint32_t> bursts_;  ///< probes left of each

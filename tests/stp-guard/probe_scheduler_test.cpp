@@ -172,6 +172,21 @@ TEST_CASE("an event's probes do not wait for a turn") {
     CHECK(run.scheduler.next(run.now) == place(1, 7));
 }
 
+TEST_CASE("VLANs that carry something are probed each second also while thousands of bursts are under way") {
+    Run run;
+    for (std::uint16_t vid = 1; vid <= 4'000; ++vid) run.scheduler.add(place(1, vid), run.now);
+    for (std::uint16_t vid = 1; vid <= 40; ++vid) run.scheduler.set_active(vid, run.now);
+    for (std::uint16_t vid = 100; vid <= 4'000; ++vid) run.scheduler.burst(place(1, vid), 6, run.now);
+    const auto sent = run.until(kStart + 20s);
+    for (std::uint16_t vid = 1; vid <= 40; ++vid) {
+        const auto& times = sent.at(place(1, vid));
+        REQUIRE(times.size() >= 15);
+        for (std::size_t i = 1; i < times.size(); ++i) CHECK(times[i] - times[i - 1] < 1700ms);
+    }
+    CHECK(run.total <= 20 * 200 + 20);
+    CHECK_MESSAGE(run.total >= 20 * 200 - 100, "and nothing of the budget is left unused");
+}
+
 TEST_CASE("a pause is not made up for") {
     Run run;
     for (std::uint16_t vid = 1; vid <= 10; ++vid) run.scheduler.add(place(1, vid), run.now);
