@@ -157,7 +157,9 @@ void Gateway::make_control_planes() {
     planes_.push_back(std::make_unique<IkeControl>(*services_, key_log_));
     auto liveness = std::make_unique<LivenessPlane>(*services_);
     auto l2tp = std::make_unique<L2tpPlane>(
-        *services_, [watch = liveness.get()](SessionIndex session) { return watch->status_of(session); });
+        *services_, [watch = liveness.get()](SessionIndex session) { return watch->status_of(session); },
+        workers_->connection_ids());
+    l2tp->on_session_change([watch = liveness.get()](SessionIndex session) { watch->on_session(session); });
     planes_.push_back(std::move(liveness));
     planes_.push_back(std::move(l2tp));
     using stp_guard::Direction;

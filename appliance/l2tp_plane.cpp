@@ -43,9 +43,10 @@ std::vector<std::uint8_t> random_bytes(Rng& rng, std::size_t n) {
 
 }  // namespace
 
-L2tpPlane::L2tpPlane(ControlServices& services, Liveness liveness)
+L2tpPlane::L2tpPlane(ControlServices& services, Liveness liveness, tunnel::ConnectionIds& ids)
     : services_(services),
       liveness_(std::move(liveness)),
+      ids_(ids),
       digest_(std::make_shared<L2tpDigest>()),
       engine_(services.rng),
       due_(services.io,
@@ -59,10 +60,10 @@ L2tpPlane::L2tpPlane(ControlServices& services, Liveness liveness)
     auto node = node_id(services.state_dir, services.rng);
     if (!node.problem.empty()) services.log->warn("{}", node.problem);
     self_.node_id = std::move(node.bytes);
-    services_.punts.on(PuntClass::l2tp_control,
-                       [this](const PuntMessage& message, PuntOrigin origin, TimePoint now) {
-                           if (origin == PuntOrigin::wan) on_punt(message, now);
-                       });
+    for (const auto c : {PuntClass::l2tp_control, PuntClass::l2tp_request, PuntClass::l2tp_stranger})
+        services_.punts.on(c, [this](const PuntMessage& message, PuntOrigin origin, TimePoint now) {
+            if (origin == PuntOrigin::wan) on_punt(message, now);
+        });
     add_commands();
 }
 
@@ -237,6 +238,13 @@ void L2tpPlane::use_peer(TunnelControl& tunnel, const tunnel::ConnectionUp& up) 
     tunnel.set_connection({RunState::up, ""});
 }
 
+void L2tpPlane::apply(const tunnel::ConnectionIdUse& id) {
+    if (id.in_use)
+        (void)ids_.insert(id.id);  // without room it is served as a stranger
+    else
+        ids_.erase(id.id);
+}
+
 void L2tpPlane::apply(const tunnel::ConnectionUp& up) {
     connected_.insert_or_assign(up.tunnel, up);
     TunnelControl* tunnel = services_.tunnels.find(up.tunnel);
@@ -263,6 +271,7 @@ void L2tpPlane::agree(const tunnel::NegotiatedSession& agreed) {
     session->set_negotiated(agreed.options, agreed.incarnation, also);
     hold(*session, agreed.peer_circuit);
     services_.changed();
+    if (session_changes_) session_changes_(agreed.session);
 }
 
 void L2tpPlane::apply(const tunnel::SessionDown& down) {
@@ -271,6 +280,7 @@ void L2tpPlane::apply(const tunnel::SessionDown& down) {
     session->clear_negotiated(down.reason);
     session->hold(std::string(kHolder), std::nullopt);
     services_.changed();
+    if (session_changes_) session_changes_(down.session);
 }
 
 void L2tpPlane::apply(const tunnel::PeerCircuit& circuit) {

@@ -12,6 +12,7 @@
 #include "appliance/control_plane.h"
 #include "appliance/deadline.h"
 #include "tunnel/bfd_session.h"
+#include "tunnel/connection_ids.h"
 #include "tunnel/control_digest.h"
 #include "tunnel/control_engine.h"
 
@@ -22,8 +23,10 @@ class L2tpPlane final : public ControlPlane {
     /// How a session's data path is doing; nullopt: not watched.
     using Liveness = std::function<std::optional<tunnel::BfdStatus>(SessionIndex)>;
     using GuardNotices = std::function<void(SessionIndex, Bytes)>;
+    using SessionChanges = std::function<void(SessionIndex)>;
 
-    L2tpPlane(ControlServices& services, Liveness liveness);
+    /// `ids` are told to the workers' side, which outlives this.
+    L2tpPlane(ControlServices& services, Liveness liveness, tunnel::ConnectionIds& ids);
 
     [[nodiscard]] std::string_view name() const noexcept override { return "l2tp"; }
     void configure(const config::Configuration& configuration) override;
@@ -32,6 +35,8 @@ class L2tpPlane final : public ControlPlane {
     [[nodiscard]] bool stopped() const override { return engine_.stopped(); }
     [[nodiscard]] nlohmann::json status() const override;
 
+    /// Called after a session came up, got other options or went down.
+    void on_session_change(SessionChanges handler) { session_changes_ = std::move(handler); }
     /// What the peer's guard tells ours, and the other way; dropped while the session is down.
     void on_guard_notice(GuardNotices handler) { guard_notices_ = std::move(handler); }
     void send_guard_notice(SessionIndex session, std::vector<std::uint8_t> notice);
@@ -50,6 +55,7 @@ class L2tpPlane final : public ControlPlane {
     void act();
 
     void apply(const tunnel::SendControl& send);
+    void apply(const tunnel::ConnectionIdUse& id);
     void apply(const tunnel::ConnectionUp& up);
     void apply(const tunnel::ConnectionDown& down);
     void apply(const tunnel::SessionUp& up) { agree(up.session); }
@@ -72,7 +78,9 @@ class L2tpPlane final : public ControlPlane {
 
     ControlServices& services_;
     Liveness liveness_;
+    tunnel::ConnectionIds& ids_;
     GuardNotices guard_notices_;
+    SessionChanges session_changes_;
     std::shared_ptr<const tunnel::ControlDigest> digest_;
     tunnel::GatewayIdentity self_;
     tunnel::ControlEngine engine_;

@@ -11,8 +11,6 @@ namespace {
 using nlohmann::json;
 
 constexpr std::string_view kHolder = "liveness";
-/// Sessions that were negotiated meanwhile are found by looking: it is a glance at each.
-constexpr std::chrono::milliseconds kLookEvery{100};
 constexpr std::size_t kMaxRuns = 32;
 
 std::optional<tunnel::BfdOptions> wish_of(const SessionControl& session) {
@@ -62,14 +60,10 @@ std::optional<tunnel::PingOptions> ping_options(const json& request) {
 }  // namespace
 
 LivenessPlane::LivenessPlane(ControlServices& services)
-    : services_(services),
-      watch_(services.rng),
-      due_(services.io,
-           [this](TimePoint now) {
-               watch_.on_timeout(now);
-               act(now);
-           }),
-      next_look_(services.io, [this](TimePoint) { look(); }) {
+    : services_(services), watch_(services.rng), due_(services.io, [this](TimePoint now) {
+          watch_.on_timeout(now);
+          act(now);
+      }) {
     services_.punts.on(PuntClass::channel, [this](const PuntMessage& message, PuntOrigin, TimePoint now) {
         watch_.on_message(message.session, message.data(), now);
         act(now);
@@ -80,16 +74,19 @@ LivenessPlane::LivenessPlane(ControlServices& services)
                                  });
 }
 
-void LivenessPlane::look() {
+void LivenessPlane::configure(const config::Configuration&) {
     const TimePoint now = boot_now();
-    bool any = false;
-    for (SessionControl& session : services_.sessions) {
-        look_at(session, now);
-        any |= session.is_negotiated();
-    }
     forget_the_gone();
+    for (SessionControl& session : services_.sessions) look_at(session, now);
     act(now);
-    next_look_.arm(any ? std::optional(now + kLookEvery) : std::nullopt);
+}
+
+void LivenessPlane::on_session(SessionIndex index) {
+    SessionControl* session = services_.sessions.find(index);
+    if (session == nullptr) return;
+    const TimePoint now = boot_now();
+    look_at(*session, now);
+    act(now);
 }
 
 void LivenessPlane::look_at(SessionControl& session, TimePoint now) {
@@ -189,7 +186,6 @@ void LivenessPlane::stop() {
     for (auto& [id, asker] : askers_) asker->end(Unexpected(std::string("the daemon is stopping")));
     askers_.clear();
     due_.arm(std::nullopt);
-    next_look_.arm(std::nullopt);
 }
 
 json LivenessPlane::status() const {

@@ -16,11 +16,13 @@ class LivenessPlane final : public ControlPlane {
     explicit LivenessPlane(ControlServices& services);
 
     [[nodiscard]] std::string_view name() const noexcept override { return "liveness"; }
-    void configure(const config::Configuration&) override { look(); }
-    void on_kernel_change() override { look(); }
+    void configure(const config::Configuration& configuration) override;
     void stop() override;
     [[nodiscard]] nlohmann::json status() const override;
 
+    /// It was negotiated, or is gone: told by who negotiates, since looking at thousands again and again would cost time
+    /// that nobody has.
+    void on_session(SessionIndex session);
     /// nullopt: not watched.
     [[nodiscard]] std::optional<tunnel::BfdStatus> status_of(SessionIndex session) const {
         return watch_.status(session);
@@ -28,7 +30,6 @@ class LivenessPlane final : public ControlPlane {
 
   private:
     using Answer = Result<void, std::string>;
-    void look();
     void look_at(SessionControl& session, TimePoint now);
     void forget_the_gone();
     void act(TimePoint now);
@@ -42,7 +43,6 @@ class LivenessPlane final : public ControlPlane {
     std::map<tunnel::PingId, std::shared_ptr<AnswerStream>> askers_;
     std::uint64_t last_ping_ = 0;
     Deadline due_;
-    Deadline next_look_;
 };
 
 }  // namespace isthmus::appliance

@@ -11,6 +11,7 @@
 #include "base/rng.h"
 #include "stp-guard/frame_ring.h"
 #include "stp-guard/host_table.h"
+#include "tunnel/connection_ids.h"
 
 namespace isthmus::appliance {
 
@@ -48,6 +49,8 @@ class Workers {
     }
     /// What the kernel's bridges know; control writes it.
     [[nodiscard]] stp_guard::KnownHosts& hosts() noexcept { return hosts_; }
+    /// Of the control connections that live; control writes it.
+    [[nodiscard]] tunnel::ConnectionIds& connection_ids() noexcept { return connection_ids_; }
 
   private:
     static constexpr std::size_t kRecordedFrames = 2'048;
@@ -56,6 +59,7 @@ class Workers {
     WorkerMemory memory_;
     Doorbell bell_;
     stp_guard::KnownHosts hosts_;
+    tunnel::ConnectionIds connection_ids_;
     stp_guard::FrameRing to_tunnel_frames_{kRecordedFrames};
     stp_guard::FrameRing from_tunnel_frames_{kRecordedFrames};
     std::unique_ptr<OutboundWorker> outbound_;

@@ -19,6 +19,7 @@ namespace isthmus {
 
 enum class PuntClass : std::uint8_t {
     ike,
+    /// A message of an L2TPv3 control connection that lives, by its id.
     l2tp_control,
     bpdu,
     arp,
@@ -34,12 +35,17 @@ enum class PuntClass : std::uint8_t {
     channel,
     /// The first bytes of a frame that came round again and again: a unicast frame that was dropped for it, or one to a group.
     circling,
+    /// Any other L2TPv3 control message (requests for connections have no id yet), through a tunnel's SA or in the clear
+    /// from the address of a tunnel's peer, which anybody can forge. Rate limited.
+    l2tp_request,
+    /// The same from elsewhere. Rate limited.
+    l2tp_stranger,
 };
-inline constexpr std::size_t kPuntClassCount = 10;
+inline constexpr std::size_t kPuntClassCount = 12;
 [[nodiscard]] constexpr std::string_view name_of(PuntClass c) noexcept {
     constexpr std::array<std::string_view, kPuntClassCount> kNames{
-        "ike",        "l2tp_control", "bpdu",        "arp",     "probe",
-        "peer_moved", "first_packet", "unknown_spi", "channel", "circling"};
+        "ike",          "l2tp_control", "bpdu",    "arp",      "probe",        "peer_moved",
+        "first_packet", "unknown_spi",  "channel", "circling", "l2tp_request", "l2tp_stranger"};
     return kNames[static_cast<std::size_t>(c)];
 }
 
@@ -78,6 +84,9 @@ class PuntRings {
         offered_ = true;
         return true;
     }
+    /// Producer: one that the caller did not even offer, since there were too many of its class; counted as if it had found
+    /// no room.
+    void refuse(PuntClass c) noexcept { lanes_[static_cast<std::size_t>(c)].overflows.add(); }
     /// Producer: whether anything was put in since the last call, so that the consumer is called once for many.
     [[nodiscard]] bool take_offered() noexcept { return std::exchange(offered_, false); }
 

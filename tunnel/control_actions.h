@@ -22,6 +22,12 @@ struct SendControl {
     std::vector<std::uint8_t> bytes;
 };
 
+/// A Control Connection ID of ours was given out, before anything leaves that tells it to a peer, or is in use no more.
+struct ConnectionIdUse {
+    ControlConnectionId id{};
+    bool in_use = true;
+};
+
 /// The peer answers at `path.remote` from now on (RFC 3931 section 4.1.2.2), data included.
 struct ConnectionUp {
     TunnelIndex tunnel = kNoTunnel;
@@ -98,7 +104,8 @@ struct ControlNote {
     std::string text;
 };
 
-using ControlAction = std::variant<SendControl, ConnectionUp, ConnectionDown, SessionUp, SessionChanged,
-                                   SessionDown, PeerCircuit, GuardNotice, Resolve, ControlNote>;
+using ControlAction =
+    std::variant<SendControl, ConnectionIdUse, ConnectionUp, ConnectionDown, SessionUp, SessionChanged,
+                 SessionDown, PeerCircuit, GuardNotice, Resolve, ControlNote>;
 
 }  // namespace isthmus::tunnel

@@ -100,6 +100,7 @@ ControlConnection::ControlConnection(ControlContext& context, const ConnectionOp
       last_heard_(now),
       give_up_at_(now + kSetUpTime) {
     context_.connections[raw(local_id_)] = options.tunnel;
+    context_.actions.emplace_back(ConnectionIdUse{local_id_, true});
     if (options.keys) {
         auth_.emplace(options.keys, options.digest);
         auth_->set_local_nonce(nonce_);
@@ -127,6 +128,7 @@ ControlConnection::ControlConnection(ControlContext& context, const ConnectionOp
       last_heard_(now),
       give_up_at_(now + kSetUpTime) {
     context_.connections[raw(local_id_)] = options.tunnel;
+    context_.actions.emplace_back(ConnectionIdUse{local_id_, true});
     if (options.keys) {
         auth_.emplace(options.keys, options.digest);
         auth_->set_local_nonce(nonce_);
@@ -142,6 +144,7 @@ ControlConnection::ControlConnection(ControlContext& context, const ConnectionOp
 
 ControlConnection::~ControlConnection() {
     context_.connections.erase(raw(local_id_));
+    context_.actions.emplace_back(ConnectionIdUse{local_id_, false});
     context_.connection_ids.give_back(raw(local_id_));
 }
 

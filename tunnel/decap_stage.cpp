@@ -22,19 +22,19 @@ void DecapStage::set_sessions(std::shared_ptr<const SessionTable> table) {
     table_ = std::move(table);
 }
 
-void DecapStage::process(PacketBatch& batch, TimePoint) noexcept {
+void DecapStage::process(PacketBatch& batch, TimePoint now) noexcept {
     matched_path_ = nullptr;
     for (PacketBuffer& packet : batch) {
-        const DropReason reason = decapsulate(packet);
+        const DropReason reason = decapsulate(packet, now);
         if (reason != DropReason::none) packet.meta.drop = reason;
     }
 }
 
-DropReason DecapStage::decapsulate(PacketBuffer& packet) noexcept {
+DropReason DecapStage::decapsulate(PacketBuffer& packet, TimePoint now) noexcept {
     const auto encapsulation = encapsulation_of(packet.meta.next_header);
     if (!encapsulation) return DropReason::inner_protocol;
     const auto front = parse_front(*encapsulation, std::as_const(packet).data());
-    if (front && front->is_control) return punt(packet, *encapsulation);
+    if (front && front->is_control) return punt(packet, *encapsulation, now);
 
     const SessionRow* session = front ? table_->by_local_id(front->session) : nullptr;
     const DropReason stranger = session == nullptr
@@ -63,12 +63,19 @@ DropReason DecapStage::decapsulate(PacketBuffer& packet) noexcept {
     return DropReason::none;
 }
 
-DropReason DecapStage::punt(PacketBuffer& packet, Encapsulation encapsulation) noexcept {
+DropReason DecapStage::punt(PacketBuffer& packet, Encapsulation encapsulation, TimePoint now) noexcept {
     if (packet.meta.tunnel == kNoTunnel) {
         // A peer that is not known yet may be one that asks for a control connection: control decides.
         const TunnelRow* tunnel = clear_tunnel(packet.meta, encapsulation);
         if (tunnel != nullptr) packet.meta.tunnel = tunnel->index;
         if (tunnel != nullptr && tunnel->is_protected) return DropReason::clear_packet_refused;
+    }
+    const PuntClass c = class_of(packet, encapsulation);
+    const bool too_many = (c == PuntClass::l2tp_request && !requests_.take(now)) ||
+                          (c == PuntClass::l2tp_stranger && !strangers_.take(now));
+    if (too_many) {
+        rings_.refuse(c);
+        return DropReason::punt_overflow;
     }
     Path path = packet.meta.path != nullptr ? *packet.meta.path : Path{};
     if (packet.meta.inner_source_port != 0) {
@@ -76,10 +83,19 @@ DropReason DecapStage::punt(PacketBuffer& packet, Encapsulation encapsulation) n
         path.remote.port = packet.meta.inner_source_port;
     }
     const Bytes message = std::as_const(packet).data();
-    if (!rings_.offer(PuntClass::l2tp_control, packet.meta.tunnel, kNoSession, path, message))
-        return DropReason::punt_overflow;
+    if (!rings_.offer(c, packet.meta.tunnel, kNoSession, path, message)) return DropReason::punt_overflow;
     packet = PacketBuffer();
     return DropReason::none;
+}
+
+PuntClass DecapStage::class_of(const PacketBuffer& packet, Encapsulation encapsulation) const noexcept {
+    // RFC 3931 section 3.2.1: behind flags, version and Length; over IP the zero word is in front of them.
+    const std::size_t at = encapsulation == Encapsulation::ip ? 8 : 4;
+    const Bytes message = packet.data();
+    const bool lives = connections_ != nullptr && message.size() >= at + 4 &&
+                       connections_->contains(ControlConnectionId{load_be32(message.data() + at)});
+    if (lives) return PuntClass::l2tp_control;
+    return packet.meta.tunnel != kNoTunnel ? PuntClass::l2tp_request : PuntClass::l2tp_stranger;
 }
 
 DropReason DecapStage::check_peer(const PacketMeta& meta, Encapsulation encapsulation,

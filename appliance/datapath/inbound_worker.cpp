@@ -19,11 +19,11 @@ constexpr std::chrono::microseconds kApart{200};
 
 }  // namespace
 
-Result<std::unique_ptr<InboundWorker>, std::string> InboundWorker::make(InboundMemory memory,
-                                                                        stp_guard::KnownHosts& hosts,
-                                                                        Doorbell& bell) {
+Result<std::unique_ptr<InboundWorker>, std::string> InboundWorker::make(
+    InboundMemory memory, stp_guard::KnownHosts& hosts, const tunnel::ConnectionIds& connections,
+    Doorbell& bell) {
     std::unique_ptr<InboundWorker> worker(new InboundWorker(memory, bell));
-    if (auto built = worker->build_pipelines(hosts); !built) return Unexpected(built.error());
+    if (auto built = worker->build_pipelines(hosts, connections); !built) return Unexpected(built.error());
     return worker;
 }
 
@@ -34,7 +34,8 @@ InboundWorker::InboundWorker(InboundMemory memory, Doorbell& bell)
     events_.add(thread_.wakeup().fd(), kWakeupKey);
 }
 
-Result<void, std::string> InboundWorker::build_pipelines(stp_guard::KnownHosts& hosts) {
+Result<void, std::string> InboundWorker::build_pipelines(stp_guard::KnownHosts& hosts,
+                                                         const tunnel::ConnectionIds& connections) {
     const auto no_sessions = tunnel::SessionTable::build({}, {});
     if (!no_sessions) return Unexpected(no_sessions.error());
     for (std::size_t i = 0; i < lanes_.size(); ++i) {
@@ -53,7 +54,7 @@ Result<void, std::string> InboundWorker::build_pipelines(stp_guard::KnownHosts& 
             stages.push_back(std::move(inner_ip));
             stages.push_back(std::move(inner_udp));
         }
-        auto decap = std::make_unique<tunnel::DecapStage>(*no_sessions, punted_);
+        auto decap = std::make_unique<tunnel::DecapStage>(*no_sessions, punted_, &connections);
         auto admission = std::make_unique<stp_guard::AdmissionStage>(
             stp_guard::Direction::from_tunnel, &punted_,
             stp_guard::HostTables{&hosts.tunnel, &hosts.lan, &hosts.bridge});

@@ -27,10 +27,11 @@ struct InboundMemory {
 
 class InboundWorker {
   public:
-    /// `hosts` and `bell`, rung when something was punted, outlive the worker. Error: a sentence, if a pipeline cannot be
+    /// `hosts`, `connections` and `bell`, rung when something was punted, outlive the worker. Error: a sentence, if a pipeline cannot be
     /// built.
     [[nodiscard]] static Result<std::unique_ptr<InboundWorker>, std::string> make(
-        InboundMemory memory, stp_guard::KnownHosts& hosts, Doorbell& bell);
+        InboundMemory memory, stp_guard::KnownHosts& hosts, const tunnel::ConnectionIds& connections,
+        Doorbell& bell);
     ~InboundWorker() { stop(); }
 
     void start(Patience patience = {}) {
@@ -95,7 +96,8 @@ class InboundWorker {
     static constexpr std::uint32_t kOtherKey = kWakeupKey - 1;
 
     InboundWorker(InboundMemory memory, Doorbell& bell);
-    [[nodiscard]] Result<void, std::string> build_pipelines(stp_guard::KnownHosts& hosts);
+    [[nodiscard]] Result<void, std::string> build_pipelines(stp_guard::KnownHosts& hosts,
+                                                            const tunnel::ConnectionIds& connections);
 
     void run();
     [[nodiscard]] bool on_ready(std::uint32_t key, TimePoint now);  ///< whether more may wait

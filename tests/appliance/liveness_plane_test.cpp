@@ -82,6 +82,7 @@ struct Watched {
         options.local_cookie.size = options.remote_cookie.size = 8;
         options.channel = channel;
         session().set_negotiated(options, 1);
+        plane.on_session(kNegotiated);
     }
     void exchange() {
         const TimePoint now = appliance::boot_now();
@@ -209,14 +210,57 @@ TEST_CASE("a session that a reload removes is forgotten; one that loses BFD answ
         auto next = one_negotiated_one_static();
         next->sessions[0].negotiation->liveness.reset();
         w.inventory.apply(next);
-        w.negotiate();
         w.plane.configure(*next);
+        w.negotiate();
         CHECK_FALSE(w.plane.status_of(kNegotiated));
         const auto asker = std::make_shared<Asker>();
         REQUIRE(w.ping({{"session", "negotiated"}, {"count", 1}}, asker));
         CHECK(w.run_until([&] { return asker->ended; }));
         CHECK(asker->parts.back()["received"] == 1);
     }
+}
+
+TEST_CASE("a session that goes down is watched no more, at once, and held no more") {
+    Watched w;
+    w.negotiate();
+    REQUIRE(w.comes_up());
+    w.path_is_whole = false;
+    REQUIRE(w.run_until([&] { return !w.session().pseudowire_condition().is_up(); }));
+    w.session().clear_negotiated("the peer has ended it");
+    w.plane.on_session(kNegotiated);
+    CHECK_FALSE(w.plane.status_of(kNegotiated));
+    CHECK(w.plane.status()["watched"] == 0);
+    CHECK(w.session().pseudowire_condition().reason == "the peer has ended it");
+    w.plane.on_session(SessionIndex{999});  // gone from the configuration meanwhile
+}
+
+TEST_CASE("thousands of idle sessions cost nothing: the plane does not wake up for them") {
+    Watched w;
+    constexpr std::uint32_t kSessions = 3000;
+    auto many = one_negotiated_one_static();
+    const config::SessionConfig first = many->sessions[0];
+    many->sessions.clear();
+    for (std::uint32_t i = 0; i < kSessions; ++i) {
+        many->sessions.push_back(first);
+        many->sessions.back().name = "s" + std::to_string(i);
+        many->sessions.back().interface = "ist-" + std::to_string(i);
+        many->sessions.back().negotiation->end_id = std::to_string(i);
+        many->sessions.back().negotiation->liveness.reset();  // only echoes, when asked
+    }
+    w.inventory.apply(many);
+    w.plane.configure(*many);
+    for (auto& session : w.inventory.sessions) {
+        tunnel::SessionOptions options;
+        options.local_id = options.remote_id = SessionId{1 + raw(session.index())};
+        options.local_cookie.size = options.remote_cookie.size = 8;
+        options.channel = true;
+        session.set_negotiated(options, 1);
+        w.plane.on_session(session.index());
+    }
+    CHECK(w.plane.status()["watched"] == kSessions);
+    w.io.restart();
+    CHECK(w.io.run_for(400ms) == 0);  // handlers that ran
+    CHECK(w.injector.sent.empty());
 }
 
 TEST_CASE("a ping tells each round trip and the sum") {

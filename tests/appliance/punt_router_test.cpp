@@ -13,6 +13,7 @@ namespace {
 /// A gateway whose workers punt to a router on an io_context.
 struct Routed {
     explicit Routed(bool is_protected) : g(is_protected) {
+        g.workers->connection_ids().insert(ControlConnectionId{1});  // that of kMessage
         g.open_sockets();
         if (is_protected) {
             g.use(0x2000, g.peer.endpoint());
@@ -64,6 +65,17 @@ TEST_CASE("a control message from the WAN wakes the control plane that asked for
     CHECK(heard[0].path.remote == r.g.peer.endpoint());
     CHECK(heard[0].bytes == kMessage);
     CHECK(r.router.received(PuntClass::l2tp_control) == 1);
+}
+
+TEST_CASE("a control message of no connection that lives comes as a request") {
+    Routed r(false);
+    r.g.workers->connection_ids().erase(ControlConnectionId{1});
+    std::vector<Heard> heard;
+    r.router.on(PuntClass::l2tp_request, into(heard));
+    r.g.peer.send(kMessage, r.g.port);
+    REQUIRE(r.run_until([&] { return !heard.empty(); }));
+    CHECK(heard[0].tunnel == TunnelIndex{0});
+    CHECK(heard[0].bytes == kMessage);
 }
 
 TEST_CASE("a class that nobody asked for is counted as unheard") {

@@ -101,6 +101,19 @@ def resident_kib(gateway):
     return int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS")))
 
 
+def set_up_again(gateway):
+    """The live connection carries a session's set-up (ICRQ, ICRP, ICCN) through the flood; none of its messages was lost."""
+    before = session_of(gateway)["local_id"]
+    ask(gateway, "rotate", session="vlans")
+    check(wait_until(lambda: session_of(gateway)["local_id"] != before, 20, 0.1), f"no other id: {session_of(gateway)}")
+    up = gateway.status()["gateway"]["control_packets"]["up"]
+    print("handed to the control thread: " + ", ".join(f"{name} {n['received']}" for name, n in up.items()))
+    check(up["l2tp_control"]["overflows"] == 0, f"messages of the live connection were lost: {up}")
+    limited = {name: up[name]["overflows"] for name in ("l2tp_request", "l2tp_stranger")}
+    print(f"forged requests that were dropped before the control thread: {limited}")
+    check(all(limited.values()), f"the flood was not limited: {up}")
+
+
 @case
 def flooded():
     """Under a flood of forged SCCRQs memory is bounded, sessions stay up, and a peer that was restarted connects"""
@@ -123,6 +136,7 @@ def flooded():
             for what in ("local_id", "times_up", "phase"):
                 check(after[what] == session[what], f"{what} of the session: {session[what]} before, {after[what]} after")
             check(tunnel_of(cloud)["times_connected"] == 1, "the control connection did not last")
+            set_up_again(cloud)
 
             sites.dc.kill()
             sites.dc.start(wait=False)

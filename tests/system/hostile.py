@@ -83,7 +83,8 @@ class Account:
         status = self.status()
         before = sum(count for reason, count in drops_in(status).items() if reason not in AFTER_RECEIPT)
         up = status["gateway"]["control_packets"].get("up", {})
-        handed_over = sum(up.get(c, {}).get("received", 0) for c in ("ike", "l2tp_control"))
+        handed_over = sum(up.get(c, {}).get("received", 0)
+                          for c in ("ike", "l2tp_control", "l2tp_request", "l2tp_stranger"))
         return sum(s["in"]["packets"] for s in status["sessions"]) + before + handed_over
 
     def outbound(self):

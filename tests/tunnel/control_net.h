@@ -42,6 +42,7 @@ struct SimGateway {
         engine = std::make_unique<tunnel::ControlEngine>(rng);
         connected.clear();
         sessions.clear();
+        ids.clear();
         for (const auto& connection : plan.connections) engine->on_transport(connection.tunnel, true, now);
         engine->configure(plan, now);
     }
@@ -52,6 +53,7 @@ struct SimGateway {
     std::unique_ptr<tunnel::ControlEngine> engine;  ///< null: it is down
     std::map<TunnelIndex, tunnel::ConnectionUp> connected;
     std::map<SessionIndex, NegotiatedSession> sessions;
+    std::set<std::uint32_t> ids;  ///< Control Connection IDs that are in use
     std::map<SessionIndex, tunnel::CircuitStatus> peer_circuits;
     std::vector<std::string> said;
     std::vector<tunnel::GuardNotice> guard_notices;
@@ -188,7 +190,15 @@ class ControlNet {
 
     void apply(SimGateway& gateway, const ControlAction& action) {
         if (const auto* send = std::get_if<tunnel::SendControl>(&action)) return fly(gateway, *send);
+        if (const auto* id = std::get_if<tunnel::ConnectionIdUse>(&action)) {
+            const bool is_change =
+                id->in_use ? gateway.ids.insert(raw(id->id)).second : gateway.ids.erase(raw(id->id)) == 1;
+            if (!is_change) complaints.emplace_back("a Control Connection ID in use twice, or ended twice");
+            return;
+        }
         if (const auto* up = std::get_if<tunnel::ConnectionUp>(&action)) {
+            if (!gateway.ids.contains(raw(up->local_id)))
+                complaints.emplace_back("ConnectionUp with an id that is not in use");
             if (!gateway.connected.emplace(up->tunnel, *up).second)
                 complaints.emplace_back("ConnectionUp twice");
         } else if (const auto* down = std::get_if<tunnel::ConnectionDown>(&action)) {

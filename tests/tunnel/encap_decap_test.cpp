@@ -1,3 +1,5 @@
+#include <map>
+
 #include "tests/support/counting_allocator.h"
 #include "tests/tunnel/packets.h"
 #include "tunnel/decap_stage.h"
@@ -18,10 +20,12 @@ std::uint8_t next_header(Encapsulation e) {
 /// Site A's decapsulation of packets that come from site B outside ESP.
 struct Receiver : Worker {
     std::unique_ptr<PuntRings> rings = std::make_unique<PuntRings>();
+    ConnectionIds connections;
     DecapStage stage;
     Path path = path_from_b();
 
-    explicit Receiver(std::shared_ptr<const SessionTable> table) : stage(std::move(table), *rings) {}
+    explicit Receiver(std::shared_ptr<const SessionTable> table)
+        : stage(std::move(table), *rings, &connections) {}
 
     void run() {
         stage.process(batch, kNow);
@@ -225,7 +229,8 @@ TEST_CASE("a protected tunnel takes only what its own SA vouches for") {
 TEST_CASE("control messages go to the control thread as they are, and count as no drop") {
     auto over_ip = tunnel_entry(Encapsulation::ip, 1);
     Receiver a(table({tunnel_entry(), over_ip}, {}));
-    const Octets over_udp = hex("c803 0014 00000000 0000 0000 8008 0000 0000 0001");
+    const Octets over_udp = hex("c803 0014 0badcafe 0000 0000 8008 0000 0000 0006");
+    a.connections.insert(ControlConnectionId{0x0bad'cafe});
     a.arrive(over_udp);
     a.arrive(hex("00000000") + over_udp, Encapsulation::ip);
     a.run();
@@ -262,12 +267,102 @@ TEST_CASE(
     CHECK(count == 1);
 }
 
-TEST_CASE("a full ring drops control messages as punt_overflow") {
+namespace {
+
+/// How many of each class wait in the rings; they are emptied.
+std::map<PuntClass, std::size_t> waiting(Receiver& a) {
+    std::map<PuntClass, std::size_t> out;
+    a.rings->drain(PuntRings::kDepth, [&](PuntClass c, const PuntMessage&) { ++out[c]; });
+    return out;
+}
+
+const Octets kHello = hex("c803 0014 0badcafe 0001 0001 8008 0000 0000 0006");
+const Octets kRequest = hex("c803 0014 00000000 0000 0000 8008 0000 0000 0001");
+
+}  // namespace
+
+TEST_CASE("messages of connections that live, of peers' addresses and of strangers go up apart") {
+    const auto over_ip = tunnel_entry(Encapsulation::ip, 1);
+    Receiver a(table({tunnel_entry(), over_ip}, {}));
+    const auto class_of = [&](const Octets& message, Encapsulation e = Encapsulation::udp) {
+        a.arrive(message, e);
+        a.run();
+        const auto seen = waiting(a);
+        REQUIRE(seen.size() == 1);
+        return seen.begin()->first;
+    };
+    const Octets zero_word(4, 0);
+    CHECK(class_of(kHello) == PuntClass::l2tp_request);  // an id that nobody was given
+    CHECK(class_of(kRequest) == PuntClass::l2tp_request);
+    CHECK(class_of(zero_word + kRequest, Encapsulation::ip) == PuntClass::l2tp_request);
+
+    a.connections.insert(ControlConnectionId{0x0bad'cafe});
+    CHECK(class_of(kHello) == PuntClass::l2tp_control);
+    CHECK(class_of(zero_word + kHello, Encapsulation::ip) == PuntClass::l2tp_control);
+    CHECK(class_of(kRequest) == PuntClass::l2tp_request);
+
+    a.path.remote.address = ip("198.51.100.1");
+    CHECK(class_of(kRequest) == PuntClass::l2tp_stranger);
+    CHECK(class_of(kHello) == PuntClass::l2tp_control);  // the peer may have moved: control decides
+
+    a.connections.erase(ControlConnectionId{0x0bad'cafe});
+    CHECK(class_of(kHello) == PuntClass::l2tp_stranger);
+}
+
+TEST_CASE("through a tunnel's SA a request is that of a peer, whatever its address") {
     Receiver a(table({tunnel_entry()}, {}));
-    for (std::size_t i = 0; i < PuntRings::kDepth + 3; ++i) a.arrive(hex("c803 000c 00000000 0000 0000"));
+    a.path.remote.address = ip("198.51.100.1");
+    a.arrive(kRequest).meta.tunnel = TunnelIndex{0};
+    a.run();
+    CHECK(waiting(a) == std::map<PuntClass, std::size_t>{{PuntClass::l2tp_request, 1}});
+}
+
+TEST_CASE("a flood of requests is limited, peers' and strangers' apart, and holds up no live connection") {
+    Receiver a(table({tunnel_entry()}, {}));
+    a.connections.insert(ControlConnectionId{0x0bad'cafe});
+    Path stranger = a.path;
+    stranger.remote.address = ip("198.51.100.1");
+    // 100,000 in a second, a tenth of them in the peer's name, and one message of a live connection in a thousand.
+    std::map<PuntClass, std::size_t> sum;
+    for (int millisecond = 0; millisecond < 1000; ++millisecond) {
+        for (int i = 0; i < 100; ++i) {
+            PacketBuffer& p = a.arrive(i == 50 ? kHello : kRequest);
+            if (i % 10 != 0) p.meta.path = i == 50 ? &a.path : &stranger;
+            if (a.batch.size() < 32 && i < 99) continue;
+            a.stage.process(a.batch, kNow + std::chrono::milliseconds(millisecond));
+            a.batch.sweep(a.ledger);
+        }
+        for (const auto& [c, n] : waiting(a)) sum[c] += n;
+    }
+    CHECK(sum[PuntClass::l2tp_control] == 1000);
+    const auto most = DecapStage::kRequestsPerSecond + PuntRings::kDepth;
+    CHECK(sum[PuntClass::l2tp_request] > 0);
+    CHECK(sum[PuntClass::l2tp_request] <= most);
+    CHECK(sum[PuntClass::l2tp_stranger] > 0);
+    CHECK(sum[PuntClass::l2tp_stranger] <= most);
+    // Each class counts its own.
+    CHECK(a.rings->overflows(PuntClass::l2tp_control) == 0);
+    CHECK(a.rings->overflows(PuntClass::l2tp_request) == 9'000 - sum[PuntClass::l2tp_request]);
+    CHECK(a.rings->overflows(PuntClass::l2tp_stranger) == 90'000 - sum[PuntClass::l2tp_stranger]);
+    CHECK(a.drops(DropReason::punt_overflow) ==
+          99'000 - sum[PuntClass::l2tp_request] - sum[PuntClass::l2tp_stranger]);
+}
+
+TEST_CASE("a full ring drops control messages as punt_overflow, and counts them by class") {
+    Receiver a(table({tunnel_entry()}, {}));
+    a.connections.insert(ControlConnectionId{0x0bad'cafe});
+    for (std::size_t i = 0; i < PuntRings::kDepth; ++i) a.arrive(kRequest);
+    a.run();
+    CHECK(a.drops(DropReason::punt_overflow) == 0);
+    // The limit lets more through by now, but nobody has emptied the ring.
+    a.arrive(kRequest);
+    a.stage.process(a.batch, kNow + std::chrono::seconds(1));
+    a.batch.sweep(a.ledger);
+    CHECK(a.rings->overflows(PuntClass::l2tp_request) == 1);
+    for (std::size_t i = 0; i < PuntRings::kDepth + 3; ++i) a.arrive(kHello);
     a.run();
     CHECK(a.batch.empty());
-    CHECK(a.drops(DropReason::punt_overflow) == 3);
+    CHECK(a.drops(DropReason::punt_overflow) == 4);
     CHECK(a.rings->overflows(PuntClass::l2tp_control) == 3);
 }
 
