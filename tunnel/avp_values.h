@@ -22,9 +22,10 @@ struct CircuitStatus {
     bool pseudowire_transmit_fault = false;  ///< E: towards the packet network, egress
     bool standby = false;                    ///< S: forwards nothing, whatever else it is
 
+    /// A told together with a fault counts for nothing.
     [[nodiscard]] static constexpr CircuitStatus parse(std::uint16_t bits) noexcept {
         CircuitStatus s;
-        s.active = (bits & 0x01) != 0;
+        s.active = (bits & 0x01) != 0 && (bits & 0x3c) == 0;
         s.is_new = (bits & 0x02) != 0;
         s.circuit_receive_fault = (bits & 0x04) != 0;
         s.circuit_transmit_fault = (bits & 0x08) != 0;

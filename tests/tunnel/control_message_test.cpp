@@ -321,6 +321,7 @@ TEST_CASE(
     for (std::uint16_t bits = 0; bits < 0x80; ++bits) {
         const auto status = CircuitStatus::parse(bits);
         CHECK(status.has_fault() == ((bits & 0x3c) != 0));
+        CHECK(status.active == ((bits & 0x3d) == 1));
         const auto told = static_cast<std::uint16_t>(status.has_fault() ? bits & ~1 : bits);
         CHECK(status.emit() == told);
     }
