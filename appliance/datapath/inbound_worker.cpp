@@ -12,8 +12,8 @@ namespace {
 
 /// Receive calls on one socket before the others have their turn.
 constexpr int kCallsPerTurn = 4;
-/// A turn with more packets than this is not a quiet one. As many as a guard's probes come at once.
-constexpr std::size_t kQuiet = 16;
+/// A turn with more packets than this is not a quiet one.
+constexpr std::size_t kQuiet = 4;
 /// Packets of a quiet gateway that come so far apart are received one by one.
 constexpr std::chrono::microseconds kApart{200};
 
