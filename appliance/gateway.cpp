@@ -299,6 +299,8 @@ void Gateway::every_second() {
     for (TunnelControl& tunnel : inventory_.tunnels)
         if (const auto saved = tunnel.manual_keys().save_replay_floor(); !saved)
             log_->error("tunnel {}: {}", tunnel.config().name, saved.error());
+    for (const std::string& note : offload_notes_.news(inventory_.tunnels, inventory_.sessions))
+        log_->info("{}", note);
 }
 
 void Gateway::make_keys() {

@@ -15,6 +15,7 @@
 #include "appliance/kernel_side.h"
 #include "appliance/logging.h"
 #include "appliance/nat_keepalives.h"
+#include "appliance/offload_notes.h"
 #include "appliance/state_directory.h"
 #include "appliance/worker_injector.h"
 #include "appliance/workers.h"
@@ -91,6 +92,7 @@ class Gateway {
     Commands commands_;
     Resolver resolver_;
     NatKeepalives keepalives_;
+    OffloadNotes offload_notes_;
     std::unique_ptr<ControlServices> services_;
     std::filesystem::path key_log_;
     std::vector<std::unique_ptr<ControlPlane>> planes_;

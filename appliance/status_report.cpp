@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "appliance/offload_notes.h"
 #include "appliance/version.h"
 #include "appliance/view_builder.h"
 
@@ -144,6 +145,8 @@ json tunnel_json(const TunnelControl& tunnel, const Sessions& sessions) {
                {"in", traffic_of(*tunnel.in)},
                {"sas", sas_json(tunnel)}};
     put_condition(entry, tunnel.condition());
+    for (const auto& socket : tunnel.sockets())
+        for (const std::string& note : offload_notes(*socket)) entry["notes"].push_back(note);
     json drops = drops_of(*tunnel.out);
     add_drops(drops, drops_of(*tunnel.in));
     entry["drops"] = std::move(drops);
@@ -180,6 +183,8 @@ json session_json(const SessionControl& session, const TunnelControl& tunnel) {
         entry["offloads"] = session.tap()->offloads().text();
         if (const auto refused = session.tap()->offloads().refused(); !refused.empty())
             entry["offloads_refused"] = refused;
+        for (const std::string& note : offload_notes(session.tap()->offloads()))
+            entry["notes"].push_back(note);
     }
     put_condition(entry, session.condition);
     return entry;

@@ -45,6 +45,11 @@ void add_drops(TextTable& table, const char* label, const json& drops) {
                      name + ": " + std::string(explain_by_name(name)));
 }
 
+void add_notes(TextTable& table, const json& object) {
+    for (const auto& note : object.value("notes", json::array()))
+        table.detail("note: " + note.get<std::string>());
+}
+
 void add_mtu(TextTable& table, const json& mtu) {
     if (!mtu.is_object()) return;
     table.detail("MTU: " + std::to_string(mtu.value("path_mtu", 0)) + " on the path, less");
@@ -85,6 +90,7 @@ void print_tunnels(std::ostream& out, const json& status) {
                 ", sequence " + std::to_string(sa.value("sequence", std::uint64_t{0})) +
                 (sa.contains("state") && sa["state"] != "up" ? ", " + state_text(sa) : std::string()));
         add_mtu(table, tunnel.value("mtu", json()));
+        add_notes(table, tunnel);
         add_drops(table, "", tunnel.value("drops", json::object()));
     }
     table.print(out);
@@ -97,6 +103,7 @@ void print_sessions(std::ostream& out, const json& status) {
                    text_of(session, "bridge"), text_of(session, "interface"), text_of(session, "vlans"),
                    traffic_text(session, "out"), traffic_text(session, "in")});
         add_reason(table, session);
+        add_notes(table, session);
         add_drops(table, "out ", session.value("out", json::object()).value("drops", json::object()));
         add_drops(table, "in  ", session.value("in", json::object()).value("drops", json::object()));
     }

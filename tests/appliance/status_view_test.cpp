@@ -81,3 +81,12 @@ TEST_CASE("long notes are wrapped, and lose no word") {
     }
     CHECK(all.find(" note: " + note) != std::string::npos);
 }
+
+TEST_CASE("status says what the kernel does not do for tunnels and sessions") {
+    json status = small_status();
+    status["tunnels"][0]["notes"] = {"the kernel has refused to send runs"};
+    status["sessions"][0]["notes"] = {"this kernel's TAPs do without uso4 uso6"};
+    const std::string text = render_status(status, false);
+    CHECK(has(text, "note: the kernel has refused to send runs"));
+    CHECK(has(text, "note: this kernel's TAPs do without uso4 uso6"));
+}

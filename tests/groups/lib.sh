@@ -65,27 +65,33 @@ tests_of() {
 }
 
 # beside COMMAND...: starts it beside what follows, for tests that wait more than they work; what it says is kept.
+BESIDE=()
 beside() {
-    BESIDE_SAID=$(mktemp)
-    "$@" >"$BESIDE_SAID" 2>&1 &
-    BESIDE=$!
+    local said
+    said=$(mktemp)
+    "$@" >"$said" 2>&1 &
+    BESIDE+=("$!:$said")
 }
 
-# collect: waits for what `beside` started, says what it said, and returns its exit code.
+# collect: waits for all that `beside` started, and says what each said; fails if one of them did.
 collect() {
-    local code=0
-    wait "$BESIDE" || code=$?
-    cat "$BESIDE_SAID"
-    rm -f "$BESIDE_SAID"
+    local each code=0
+    for each in "${BESIDE[@]}"; do
+        wait "${each%%:*}" || code=1
+        cat "${each#*:}"
+        rm -f "${each#*:}"
+    done
+    BESIDE=()
     return $code
 }
 
-# run_system_tests NAME...: programs of tests/system, each printing its own verdicts.
+# run_system_tests NAME...: programs of tests/system, each printing its own verdicts; "NAME OPTIONS" hands it options.
 run_system_tests() {
-    local name code=0
-    for name in "$@"; do
-        printf '== %s\n' "$name"
-        ISTHMUS_BUILD_DIR=$ROOT/build/dev python3 "tests/system/$name.py" || code=1
+    local each words code=0
+    for each in "$@"; do
+        read -ra words <<<"$each"
+        printf '== %s\n' "${words[0]}"
+        ISTHMUS_BUILD_DIR=$ROOT/build/dev python3 "tests/system/${words[0]}.py" "${words[@]:1}" || code=1
     done
     return $code
 }

@@ -20,6 +20,7 @@
 #include "tunnel/encap_stage.h"
 #include "tunnel/inner_ip.h"
 #include "tunnel/inner_udp.h"
+#include "tunnel/offload/mss_clamp.h"
 
 namespace isthmus::test {
 
@@ -36,6 +37,7 @@ struct PairOptions {
     std::uint8_t cookie_size = 8;
     bool sequencing = false;
     bool v6 = false;
+    tunnel::MssLimits mss;
 };
 
 class GatewayPipelines {
@@ -61,12 +63,20 @@ class GatewayPipelines {
     }
 
     /// A frame from the LAN becomes packets for the WAN.
-    void out(PacketBatch& batch, TimePoint now) { out_->process(batch, now, ledger_); }
+    void out(PacketBatch& batch, TimePoint now) {
+        admit(batch, now);
+        seal(batch, now);
+    }
+    /// What comes before segmenting, and after it.
+    void admit(PacketBatch& batch, TimePoint now) { front_->process(batch, now, ledger_); }
+    void seal(PacketBatch& batch, TimePoint now) { out_->process(batch, now, ledger_); }
+    /// Room that each frame for seal() needs.
+    [[nodiscard]] Overhead overhead() const { return out_->overhead(); }
     /// Packets from the WAN become frames for the LAN.
     void in(PacketBatch& batch, TimePoint now) { in_->process(batch, now, ledger_); }
 
     [[nodiscard]] PacketBuffer frame(PacketPool& pool, Bytes bytes) const {
-        PacketBuffer packet = pool.allocate(out_->overhead().head).value();
+        PacketBuffer packet = pool.allocate(overhead().head).value();
         std::copy(bytes.begin(), bytes.end(), packet.append(bytes.size()).begin());
         packet.meta.session = kSession;
         packet.meta.tunnel = kTunnel;
@@ -133,6 +143,12 @@ class GatewayPipelines {
         return sa;
     }
 
+    static std::unique_ptr<Stage> mss_clamp(const PairOptions& options) {
+        auto clamp = std::make_unique<tunnel::MssClampStage>();
+        clamp->set_limits(std::make_shared<const tunnel::MssClampStage::Table>(1, options.mss));
+        return clamp;
+    }
+
     void build_out(const PairOptions& options, int side,
                    const std::shared_ptr<const tunnel::SessionTable>& sessions,
                    const std::shared_ptr<tunnel::InnerUdpTable>& udp,
@@ -147,8 +163,11 @@ class GatewayPipelines {
         guard->set_sessions(admission);
         auto seal = std::make_unique<crypto::esp::SealStage>();
         seal->set_sas(table);
+        std::vector<std::unique_ptr<Stage>> front;
+        front.push_back(std::move(guard));
+        front.push_back(mss_clamp(options));
+        front_.emplace(Pipeline::build(std::move(front), {256, 256}).value());
         std::vector<std::unique_ptr<Stage>> stages;
-        stages.push_back(std::move(guard));
         stages.push_back(std::make_unique<tunnel::EncapStage>(sessions));
         stages.push_back(std::make_unique<tunnel::InnerUdpEncapStage>(udp));
         stages.push_back(std::make_unique<tunnel::InnerIpEncapStage>(ip));
@@ -176,6 +195,7 @@ class GatewayPipelines {
         stages.push_back(std::make_unique<tunnel::InnerUdpDecapStage>(udp));
         stages.push_back(std::make_unique<tunnel::DecapStage>(sessions, rings_));
         stages.push_back(std::move(guard));
+        stages.push_back(mss_clamp(options));
         in_.emplace(Pipeline::build(std::move(stages), {}).value());
     }
 
@@ -183,6 +203,7 @@ class GatewayPipelines {
     SeededRng rng_;
     PuntRings rings_;
     DropLedger ledger_;
+    std::optional<Pipeline> front_;
     std::optional<Pipeline> out_;
     std::optional<Pipeline> in_;
 };

@@ -13,16 +13,11 @@
 #include <fstream>
 #include <sstream>
 
-#include "bridge/io/tap.h"
-#include "tests/bridge/private_namespace.h"
+#include "tests/sim/tap_relay.h"
 #include "tests/support/frame_builder.h"
-#include "tunnel/offload/coalescer.h"
-#include "tunnel/offload/mss_clamp.h"
-#include "tunnel/offload/segmenter.h"
 
 using namespace isthmus;
-using namespace isthmus::bridge;
-using namespace isthmus::tunnel;
+using namespace isthmus::test;
 
 namespace {
 
@@ -30,75 +25,7 @@ namespace {
 #define UDP_SEGMENT 103
 #endif
 
-constexpr std::size_t kHead = 128;
 constexpr int kPatience = 5000;  // ms without any progress
-
-/// One direction between two TAPs: what a gateway does but for the tunnel.
-class Relay final : public FrameSink {
-  public:
-    Relay(Tap& from, Tap& to) : from_(from), to_(to) {
-        clamp_.set_limits(std::make_shared<const MssClampStage::Table>(MssClampStage::Table{{1200, 1180}}));
-    }
-
-    void pump() {
-        bool more = true;
-        while (more) {
-            for (int n = 0; more && n < 16; ++n) more = read_one();
-            pass_on();
-            coalescer_.flush(*this);
-        }
-    }
-    void on_frame(const GatheredFrame& frame) noexcept override {
-        if (to_.write(frame.offload, frame.pieces) != DropReason::none) ++refused;
-        ++writes;
-        largest_run = std::max<std::size_t>(largest_run, frame.packets);
-    }
-    [[nodiscard]] const MssClampStage& clamp() const { return clamp_; }
-
-    std::size_t big_reads = 0;
-    std::size_t segments = 0;
-    std::size_t largest_segment = 0;
-    std::size_t writes = 0;
-    std::size_t refused = 0;
-    std::size_t largest_run = 0;
-
-  private:
-    bool read_one() {
-        auto slot = slots_.allocate(kHead);
-        auto large = blocks_.allocate(kHead + slot->tailroom());
-        const auto outcome = from_.read(*slot, *large);
-        if (outcome == Tap::Read::refused) ++refused;
-        if (outcome != Tap::Read::in_slot && outcome != Tap::Read::in_large)
-            return outcome == Tap::Read::refused;
-        PacketBuffer frame = outcome == Tap::Read::in_slot ? std::move(*slot) : std::move(*large);
-        frame.meta.session = SessionIndex{0};
-        if (frame.meta.offload.kind != Offload::Kind::none) ++big_reads;
-        if (segmenter_.start(std::move(frame)) != DropReason::none) {
-            ++refused;
-            return true;
-        }
-        while (segmenter_.busy()) {
-            segmenter_.fill(batch_);
-            if (segmenter_.busy()) pass_on();
-        }
-        return true;
-    }
-    void pass_on() {
-        clamp_.process(batch_, {});
-        segments += batch_.size();
-        for (const auto& packet : batch_) largest_segment = std::max(largest_segment, packet.size());
-        coalescer_.add(batch_, *this);
-    }
-
-    Tap& from_;
-    Tap& to_;
-    PacketPool slots_{2048, 1024};
-    PacketPool blocks_{70'000, 1};
-    Segmenter segmenter_{slots_, kHead, 64};
-    MssClampStage clamp_;
-    Coalescer coalescer_{{true, true, true, true}};
-    PacketBatch batch_;
-};
 
 sockaddr_storage address(bool v6, int host, std::uint16_t port) {
     sockaddr_storage out{};
@@ -115,32 +42,6 @@ sockaddr_storage address(bool v6, int host, std::uint16_t port) {
     }
     return out;
 }
-
-/// A namespace with one TAP that is up and has addresses ending in `host`.
-struct Site {
-    PrivateNamespace own;
-    std::optional<Tap> tap;
-
-    bool prepare(const char* name, int host) {
-        auto opened = Tap::open(name);
-        if (!opened) return false;
-        tap.emplace(std::move(*opened));
-        Hands hands;
-        const auto index = hands.link(name).index;
-        const std::array<std::uint8_t, 4> v4{10, 77, 0, static_cast<std::uint8_t>(host)};
-        std::array<std::uint8_t, 16> v6{0xfd, 0, 0, 0x77};
-        v6[15] = static_cast<std::uint8_t>(host);
-        ifaddrmsg header{};
-        header.ifa_family = AF_INET6;
-        header.ifa_prefixlen = 64;
-        header.ifa_index = raw(index);
-        header.ifa_flags = IFA_F_NODAD;
-        netlink::MessageBuilder b(RTM_NEWADDR, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL);
-        b.header(header).attribute(IFA_LOCAL, v6).attribute(IFA_ADDRESS, v6);
-        return hands.change(netlink::set_up(index, true)) && hands.address(name, v4) &&
-               hands.change(std::move(b).take());
-    }
-};
 
 class Socket {
   public:

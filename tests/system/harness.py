@@ -1,6 +1,7 @@
 """A small harness: cases are functions whose docstring is the sentence that they test."""
 import argparse
 import contextlib
+import multiprocessing
 import pathlib
 import sys
 import threading
@@ -67,13 +68,42 @@ class Background:
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--only", default="", help="run the cases whose name contains this")
-    chosen = parser.parse_args().only
+    parser.add_argument("--jobs", type=int, default=1, help="so many cases beside each other: for those that wait more than they work")
+    options = parser.parse_args()
     stop_on_signals()
-    failed = 0
-    for name, function in CASES:
-        if chosen in name:
-            failed += not _run(name, function)
-    sys.exit(1 if failed else 0)
+    chosen = [each for each in CASES if options.only in each[0]]
+    sys.exit(1 if _beside_each_other(chosen, options.jobs) else 0)
+
+
+def _beside_each_other(chosen, jobs):
+    """How many of the cases failed. Each lab has the name of its process: those of several do not meet."""
+    taken, failed = multiprocessing.Value("i", 0), multiprocessing.Value("i", 0)
+
+    def work():
+        while True:
+            with taken.get_lock():
+                number, taken.value = taken.value, taken.value + 1
+            if number >= len(chosen):
+                return
+            if not _run(*chosen[number]):
+                with failed.get_lock():
+                    failed.value += 1
+
+    others = [multiprocessing.get_context("fork").Process(target=work) for _ in range(min(jobs, len(chosen)) - 1)]
+    for process in others:
+        process.start()
+    try:
+        work()
+        for process in others:
+            process.join()
+    except BaseException:
+        for process in others:
+            process.terminate()
+        for process in others:
+            process.join()
+        raise
+    # One that ended by itself has said nothing of the case that it had.
+    return failed.value + sum(process.exitcode != 0 for process in others)
 
 
 def _run(name, function):

@@ -1,4 +1,6 @@
 """Storms of each class against one gateway, whose peer the test plays itself: limited to their rates, and nothing else harmed."""
+import contextlib
+import functools
 import multiprocessing
 import os
 import socket
@@ -15,7 +17,8 @@ SESSION, COOKIE, PEER_SESSION = 0xA1B2C3D4, bytes.fromhex("f1f2f3f4f5f6f7f8"), 0
 PEER_COOKIE = bytes.fromhex("0102030405060708")
 L2TP = struct.pack("!HHI", 3, 0, SESSION) + COOKIE
 VLAN = 10
-SECONDS = 60 if os.environ.get("ISTHMUS_LONG") else 6
+LONG = bool(os.environ.get("ISTHMUS_LONG"))
+SECONDS = 60 if LONG else 6
 PATIENCE = 60  # seconds for what takes one to three on a machine that has nothing else to do
 SETTLE = 2.5            # the burst of the first second, and hosts that are not known yet
 TOLERANCE = 0.05
@@ -108,42 +111,78 @@ class Peer:
         self.socket.close()
 
 
-def rate_of(count, seconds=SECONDS):
-    """Of what count() counts, after the first burst."""
+def rates_of(counts, seconds=SECONDS):
+    """Of what each of these functions counts, after the first burst, in the same seconds."""
     time.sleep(SETTLE)
-    begin, first = time.monotonic(), count()
+    begin, first = time.monotonic(), {name: count() for name, count in counts.items()}
     time.sleep(seconds)
-    return (count() - first) / (time.monotonic() - begin)
+    last, took = {name: count() for name, count in counts.items()}, time.monotonic() - begin
+    return {name: (last[name] - first[name]) / took for name in counts}
+
+
+def rate_of(count, seconds=SECONDS):
+    return rates_of({"it": count}, seconds)["it"]
 
 
 def is_limited(rate, limit, what):
     check(abs(rate - limit) <= limit * TOLERANCE, f"{what}: {rate:.0f} a second pass, the limit is {limit}")
 
 
-@cases(CLASSES, "A storm of {} towards the tunnel is cut to its rate, within 5 %")
-def towards_the_tunnel(name):
-    frames, limit = CLASSES[name]
+def class_of(frame):
+    """Which class's storm it is of: by its destination and type."""
+    return next((name for name, (frames, _) in CLASSES.items() if (frame[:6], frame[16:18]) == (frames[0][:6], frames[0][16:18])), "other")
+
+
+def storms_of(names):
+    """Their frames in turn, as many of each class."""
+    frames = [CLASSES[name][0] for name in names]
+    return [own[n % len(own)] for n in range(max(map(len, frames))) for own in frames]
+
+
+def stormed_with(name, names):
+    """Which storms rage while `name` is measured: all at once, which none of them may notice; in the long run it alone."""
+    return (name,) if LONG else tuple(names)
+
+
+@functools.cache
+def rates_towards_the_tunnel(names):
     with Lab("storms") as lab:
         site = OneSite(lab, clear_config())
         site.start()
         peer, lan = Peer(site), FrameSocket(site.lan, "eth0", receive=False)
-        with Storm(lan.socket.send, frames):
-            is_limited(rate_of(lambda: peer.count()), limit, name)
+        peer.kind_of = class_of
+        with Storm(lan.socket.send, storms_of(names)):
+            rates = rates_of({name: lambda name=name: peer.count(name) for name in names})
         peer.close()
+    return rates
 
 
-@cases(["broadcast", "multicast", "link-local multicast", "unknown unicast"], "A storm of {} from the tunnel is cut to its rate, within 5 %")
-def from_the_tunnel(name):
-    frames, limit = CLASSES[name]
-    mark = marker()
-    marked = [frame[:-len(mark)] + mark for frame in frames]
-    with Lab("storms") as lab:
+@functools.cache
+def rates_from_the_tunnel(names):
+    marks = {name: marker() for name in names}
+    frames = [frame[:-16] + marks[class_of(frame)] for frame in storms_of(names)]
+    with Lab("storms") as lab, contextlib.ExitStack() as stack:
         site = OneSite(lab, clear_config())
         site.start()
         peer = Peer(site)
-        with Watch(site.lan, "eth0", mark) as watch, Storm(peer.send, marked):
-            is_limited(rate_of(lambda: watch.count), limit, name)
+        watches = {name: stack.enter_context(Watch(site.lan, "eth0", mark)) for name, mark in marks.items()}
+        with Storm(peer.send, frames):
+            rates = rates_of({name: lambda watch=watch: watch.count for name, watch in watches.items()})
         peer.close()
+    return rates
+
+
+@cases(CLASSES, "A storm of {} towards the tunnel is cut to its rate, within 5 %")
+def towards_the_tunnel(name):
+    is_limited(rates_towards_the_tunnel(stormed_with(name, CLASSES))[name], CLASSES[name][1], name)
+
+
+FROM_TUNNEL = ("broadcast", "multicast", "link-local multicast", "unknown unicast")
+
+
+@cases(FROM_TUNNEL, "A storm of {} from the tunnel is cut to its rate, within 5 %")
+def from_the_tunnel(name):
+    is_limited(rates_from_the_tunnel(stormed_with(name, FROM_TUNNEL))[name], CLASSES[name][1], name)
 
 
 def made_up(frame, *places):
@@ -163,7 +202,7 @@ ARP_STORMS = {
     "a new source in each frame": made_up(arp(host(1)), (7, 5), (32, 4)),
     "a thousand sources": [arp(host(10_000 + n)) for n in range(1000)],
 }
-if os.environ.get("ISTHMUS_LONG"):
+if LONG:
     ARP_STORMS["one flooder with a new IP address in each frame"] = made_up(arp(host(1)), (32, 4))
 HONEST = 20              # hosts that were there before the storm, each asking once a second
 

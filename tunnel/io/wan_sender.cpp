@@ -212,10 +212,9 @@ void WanSender::send_singly(PacketBatch& batch, const Message& run, int error, i
     flush(batch, {arrays_->single_headers.data(), arrays_->single_messages.data(), run.count}, patience_ms);
     // If the first did not go singly either, the run was not what the kernel minded (the last may be shorter, and fit).
     if (batch[arrays_->order[run.first]].meta.drop != DropReason::none) return;
-    counters_.run_refusals.add();
+    socket_.refused_runs().count.add();
+    socket_.refused_runs().last_error.store(error, std::memory_order_relaxed);
     rest_ = kRestBatches;
-    if (!noticed_) notice_.store(error, std::memory_order_relaxed);
-    noticed_ = true;
 }
 
 bool WanSender::wait_for_room(int& patience_ms) noexcept {
@@ -256,14 +255,6 @@ DropReason WanSender::send_one(const Endpoint& to, Bytes datagram, std::uint8_t 
 DropReason WanSender::send_nat_keepalive(const Endpoint& to) noexcept {
     static constexpr std::array<std::uint8_t, 1> kKeepalive{0xff};
     return send_one(to, kKeepalive);
-}
-
-std::optional<std::string> WanSender::take_notice() {
-    const int error = notice_.exchange(0, std::memory_order_relaxed);
-    if (error == 0) return std::nullopt;
-    return "the kernel refused to send runs of packets from " + socket_.local().text() +
-           " (UDP_SEGMENT: " + std::strerror(error) +
-           "); packets are sent one by one, which is slower; it is tried again from time to time";
 }
 
 }  // namespace isthmus::tunnel::io

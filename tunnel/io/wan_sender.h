@@ -3,11 +3,8 @@
 #pragma once
 
 #include <array>
-#include <atomic>
 #include <cstdint>
 #include <memory>
-#include <optional>
-#include <string>
 
 #include "base/counters.h"
 #include "base/packet_batch.h"
@@ -34,9 +31,8 @@ struct WanSenderCounters {
     Counter packets;
     Counter bytes;  ///< without the kernel's UDP and IP headers
     Counter system_calls;
-    Counter runs;          ///< sends of more than one packet with UDP_SEGMENT
-    Counter run_refusals;  ///< runs that the kernel refused and took as single packets
-    Counter waits;         ///< times the socket's buffer was full
+    Counter runs;   ///< sends of more than one packet with UDP_SEGMENT
+    Counter waits;  ///< times the socket's buffer was full
 };
 
 /// Belongs to one thread. No allocation per packet.
@@ -69,8 +65,6 @@ class WanSender {
     [[nodiscard]] DropReason send_nat_keepalive(const Endpoint& to) noexcept;
 
     [[nodiscard]] const WanSenderCounters& counters() const noexcept { return counters_; }
-    /// A sentence the first time that a run was refused, from any thread; nullopt otherwise.
-    [[nodiscard]] std::optional<std::string> take_notice();
 
   private:
     static constexpr std::size_t kControlSize = 64;  ///< room for a traffic class and a segment size
@@ -112,8 +106,6 @@ class WanSender {
     std::shared_ptr<const PeerTable> peers_;
     std::unique_ptr<Arrays> arrays_;
     std::uint32_t rest_ = 0;
-    std::atomic<int> notice_{0};  ///< errno of the refusal still to be told
-    bool noticed_ = false;
     bool retried_ =
         false;  ///< the message at hand has been tried again after an ICMP error of an earlier one
     WanSenderCounters counters_;

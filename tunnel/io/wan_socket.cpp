@@ -128,6 +128,7 @@ WanSocket::WanSocket(WanSocket&& other) noexcept
       protocol_(other.protocol_),
       local_(other.local_),
       receives_runs_(other.receives_runs_),
+      refused_runs_(std::move(other.refused_runs_)),
       receive_buffer_(other.receive_buffer_),
       send_buffer_(other.send_buffer_) {}
 
@@ -136,6 +137,7 @@ WanSocket& WanSocket::operator=(WanSocket&& other) noexcept {
     std::swap(protocol_, other.protocol_);
     std::swap(local_, other.local_);
     std::swap(receives_runs_, other.receives_runs_);
+    std::swap(refused_runs_, other.refused_runs_);
     std::swap(receive_buffer_, other.receive_buffer_);
     std::swap(send_buffer_, other.send_buffer_);
     return *this;

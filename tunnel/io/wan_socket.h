@@ -2,10 +2,13 @@
 // (protocol 50).
 #pragma once
 
+#include <atomic>
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include "base/address.h"
+#include "base/counters.h"
 #include "base/result.h"
 
 namespace isthmus::tunnel::io {
@@ -37,6 +40,13 @@ struct WanSocketError {
     std::string text;  ///< a sentence: what failed and what to do
 };
 
+/// Runs (UDP_SEGMENT) that the kernel did not take through a socket, so that their packets left one by one. Written by the
+/// socket's sender, readable from any thread.
+struct RefusedRuns {
+    Counter count;
+    std::atomic<int> last_error{0};  ///< errno; 0: none was refused
+};
+
 /// Owns the descriptor. One WanSender and one WanReceiver may use it from one thread each.
 /// Outer packets are never fragmented: IP_PMTUDISC_PROBE sets DF and, unlike IP_PMTUDISC_DO, does not believe
 /// ICMP messages, which anybody could forge to starve the tunnel. The price: when the path's MTU shrinks, too
@@ -58,6 +68,7 @@ class WanSocket {
     /// As bound, with the port that the kernel chose.
     [[nodiscard]] const Endpoint& local() const noexcept { return local_; }
     [[nodiscard]] bool receives_runs() const noexcept { return receives_runs_; }
+    [[nodiscard]] RefusedRuns& refused_runs() const noexcept { return *refused_runs_; }
     /// Bytes that the kernel granted (it books its own overhead against them).
     [[nodiscard]] std::size_t receive_buffer() const noexcept { return receive_buffer_; }
     [[nodiscard]] std::size_t send_buffer() const noexcept { return send_buffer_; }
@@ -72,6 +83,7 @@ class WanSocket {
     WanProtocol protocol_{};
     Endpoint local_;
     bool receives_runs_ = false;
+    std::unique_ptr<RefusedRuns> refused_runs_ = std::make_unique<RefusedRuns>();
     std::size_t receive_buffer_ = 0;
     std::size_t send_buffer_ = 0;
 };

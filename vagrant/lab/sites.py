@@ -42,7 +42,7 @@ class Gateway:
         self.socket = self.directory / "run/isthmus.sock"
         for path in (self.directory, self.keys.parent, self.keys, self.state_dir, self.socket.parent):
             path.mkdir(mode=0o700)
-        self.process, self.starts = None, 0
+        self.process, self.starts, self.environment = None, 0, {}
         self.put_key("guard.key", lab.guard_key)
         self.configure(config_text)
 
@@ -72,7 +72,7 @@ class Gateway:
         self.starts += 1
         log = self.directory / f"isthmusd-{self.starts}.log"
         self.process = self.ns.spawn(f"isthmusd-{self.site}", find_program("isthmusd", self.build), "--config",
-                                     self.config, log=log)
+                                     self.config, log=log, env=os.environ | self.environment)
         if wait and not wait_until(lambda: self.up() or not self.process.running(), START_LIMIT):
             raise LabError(f"{self.ns.role} did not come up within {START_LIMIT} s; its log:\n{self.process.output()}")
         if wait and not self.process.running():

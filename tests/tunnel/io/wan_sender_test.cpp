@@ -197,7 +197,7 @@ TEST_CASE("control leaves first unless the order is already given away") {
     CHECK(kept.calls.seen[1].sizes == Counts{200, 100});
 }
 
-TEST_CASE("a refused run goes out packet by packet, is told once, and runs rest for a while") {
+TEST_CASE("a refused run goes out packet by packet and is noted, and runs rest for a while") {
     for (const int error : {EIO, EINVAL, EMSGSIZE}) {
         Bench b;
         b.calls.run_error = error;
@@ -208,18 +208,15 @@ TEST_CASE("a refused run goes out packet by packet, is told once, and runs rest 
         CHECK(b.calls.seen.size() == 12);
         CHECK(b.calls.seen.back().sizes[0] == 60);
         CHECK(b.sender.counters().packets.read() == 12);
-        CHECK(b.sender.counters().run_refusals.read() == 1);
+        CHECK(b.socket.refused_runs().count.read() == 1);
+        CHECK(b.socket.refused_runs().last_error == error);
         CHECK(b.drops(DropReason::send_refused) == 0);
-        const auto notice = b.sender.take_notice();
-        REQUIRE(notice);
-        CHECK(notice->find("UDP_SEGMENT") != std::string::npos);
 
         b.calls.seen.clear();
         b.packets(10, 1000);
         b.send();
         CHECK(b.calls.seen.size() == 10);
-        CHECK(b.sender.counters().run_refusals.read() == 1);
-        CHECK_FALSE(b.sender.take_notice());
+        CHECK(b.socket.refused_runs().count.read() == 1);
 
         b.calls.run_error = 0;
         for (std::uint32_t i = 0; i < WanSender::kRestBatches; ++i) {
@@ -230,7 +227,7 @@ TEST_CASE("a refused run goes out packet by packet, is told once, and runs rest 
         b.packets(10, 1000);
         b.send();
         CHECK(b.counts() == Counts{10});
-        CHECK_FALSE(b.sender.take_notice());
+        CHECK(b.socket.refused_runs().count.read() == 1);
     }
 }
 
@@ -243,14 +240,14 @@ TEST_CASE("a run whose packets are too large singly too is no reason to rest") {
     b.send();
     CHECK(b.drops(DropReason::exceeds_path_mtu) == 3);
     CHECK(b.sender.counters().packets.read() == 2);
-    CHECK(b.sender.counters().run_refusals.read() == 0);
+    CHECK(b.socket.refused_runs().count.read() == 0);
 
     Bench c;
     c.calls.largest = 900;
     c.packets(3, 1000);
     c.send();
     CHECK(c.drops(DropReason::exceeds_path_mtu) == 3);
-    CHECK(c.sender.counters().run_refusals.read() == 0);
+    CHECK(c.socket.refused_runs().count.read() == 0);
     c.packets(3, 800);
     c.send();
     CHECK(c.counts() == Counts{3});

@@ -1,0 +1,1 @@
+// Holds precompiled headers for others; has nothing of its own.
