@@ -59,9 +59,9 @@ double measure(CipherProvider& provider, esp::Suite suite) {
     return static_cast<double>(bytes) / std::chrono::duration<double>(passed).count() / 1e6;
 }
 
-Candidate examine(ProviderKind kind, esp::Suite suite, bool with_speed) {
+Candidate examine(const MakeProvider& make, ProviderKind kind, esp::Suite suite, bool with_speed) {
     Candidate candidate{kind, {}, 0};
-    auto provider = make_provider(kind);
+    auto provider = make(kind);
     if (!provider) {
         candidate.problem = provider.error();
     } else if (auto passed = self_test(**provider); !passed) {
@@ -94,17 +94,18 @@ ProviderChoice faster_of(const Candidate& openssl, const Candidate& ipsec_mb, es
 
 }  // namespace
 
-Result<ProviderChoice, std::string> choose_provider(ProviderWish wish, esp::Suite suite) {
+Result<ProviderChoice, std::string> choose_provider(ProviderWish wish, esp::Suite suite,
+                                                    const MakeProvider& make) {
     if (wish != ProviderWish::automatic) {
         const ProviderKind kind =
             wish == ProviderWish::openssl ? ProviderKind::openssl : ProviderKind::ipsec_mb;
-        const Candidate only = examine(kind, suite, false);
+        const Candidate only = examine(make, kind, suite, false);
         if (!only.problem.empty())
             return Unexpected(std::string(name_of(kind)) + " cannot be used: " + only.problem);
         return ProviderChoice{kind, {}, std::string(name_of(kind)) + ", as configured"};
     }
-    const Candidate openssl = examine(ProviderKind::openssl, suite, true);
-    const Candidate ipsec_mb = examine(ProviderKind::ipsec_mb, suite, true);
+    const Candidate openssl = examine(make, ProviderKind::openssl, suite, true);
+    const Candidate ipsec_mb = examine(make, ProviderKind::ipsec_mb, suite, true);
     if (openssl.problem.empty() && ipsec_mb.problem.empty()) return faster_of(openssl, ipsec_mb, suite);
     if (!openssl.problem.empty() && !ipsec_mb.problem.empty())
         return Unexpected("no cryptographic library can be used: openssl: " + openssl.problem +

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -26,6 +28,9 @@ struct ProviderChoice {
 
 /// Every candidate runs the self-test of all suites first; with `automatic` each then seals for 20 ms with
 /// `suite`. Then call make_provider(kind) once per worker. Error: a sentence saying why none can be used.
-[[nodiscard]] Result<ProviderChoice, std::string> choose_provider(ProviderWish wish, esp::Suite suite);
+/// `make` is for tests.
+using MakeProvider = std::function<Result<std::unique_ptr<CipherProvider>, std::string>(ProviderKind)>;
+[[nodiscard]] Result<ProviderChoice, std::string> choose_provider(ProviderWish wish, esp::Suite suite,
+                                                                  const MakeProvider& make = make_provider);
 
 }  // namespace isthmus::crypto::io
