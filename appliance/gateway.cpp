@@ -154,7 +154,7 @@ Result<void, std::string> Gateway::open_control() {
 
 /// Each control plane is one line here.
 void Gateway::make_control_planes() {
-    planes_.push_back(std::make_unique<IkeControl>(*services_, key_log_));
+    planes_.push_back(std::make_unique<IkeControl>(*services_, workers_->expected_spis(), key_log_));
     auto liveness = std::make_unique<LivenessPlane>(*services_);
     auto l2tp = std::make_unique<L2tpPlane>(
         *services_, [watch = liveness.get()](SessionIndex session) { return watch->status_of(session); },

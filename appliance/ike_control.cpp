@@ -58,8 +58,10 @@ std::vector<Spi> manual_spis(const config::Configuration& configuration) {
 
 }  // namespace
 
-IkeControl::IkeControl(ControlServices& services, const std::filesystem::path& key_log)
+IkeControl::IkeControl(ControlServices& services, SharedIds<Spi>& expected,
+                       const std::filesystem::path& key_log)
     : services_(services),
+      expected_(expected),
       key_log_(key_log),
       pairs_(services.tunnels, services.providers, services.rng, services.log),
       known_time_(services.state_dir),
@@ -279,6 +281,15 @@ void IkeControl::handle(Resolve& action) {
             engine_.on_resolved(peer, found, boot_now());
             act();
         });
+}
+
+void IkeControl::handle(ExpectEsp& action) {
+    // Without room for it, packets that come too early are lost.
+    (void)expected_.insert(action.inbound);
+}
+
+void IkeControl::handle(ForgetEsp& action) {
+    expected_.erase(action.inbound);
 }
 
 void IkeControl::handle(ChildUp& action) {

@@ -11,14 +11,15 @@
 #include "appliance/ike_pairs.h"
 #include "appliance/ike_socket.h"
 #include "appliance/known_time.h"
+#include "base/shared_ids.h"
 #include "crypto/ike/engine.h"
 
 namespace isthmus::appliance {
 
 class IkeControl final : public ControlPlane {
   public:
-    /// `key_log`: folder for Wireshark's tables; empty: none.
-    IkeControl(ControlServices& services, const std::filesystem::path& key_log);
+    /// `expected`: the workers' set of SPIs that we have given out. `key_log`: folder for Wireshark's tables; empty: none.
+    IkeControl(ControlServices& services, SharedIds<Spi>& expected, const std::filesystem::path& key_log);
     ~IkeControl() override;
 
     [[nodiscard]] std::string_view name() const noexcept override { return "ike"; }
@@ -40,6 +41,8 @@ class IkeControl final : public ControlPlane {
     void handle(crypto::ike::SendDatagram& action);
     void handle(crypto::ike::SendKeepalive& action);
     void handle(crypto::ike::Resolve& action);
+    void handle(crypto::ike::ExpectEsp& action);
+    void handle(crypto::ike::ForgetEsp& action);
     void handle(crypto::ike::ChildUp& action);
     void handle(crypto::ike::UseOutbound& action);
     void handle(crypto::ike::ChildDown& action);
@@ -50,6 +53,7 @@ class IkeControl final : public ControlPlane {
     void send_on_nat_port(const Endpoint& local, const Endpoint& to, Bytes bytes);
 
     ControlServices& services_;
+    SharedIds<Spi>& expected_;
     std::filesystem::path key_log_;
     IkePairs pairs_;
     KnownTime known_time_;

@@ -8,8 +8,8 @@ Result<std::unique_ptr<Workers>, std::string> Workers::make(const WorkerMemory& 
     std::unique_ptr<Workers> workers(new Workers(memory, rng));
     auto outbound = OutboundWorker::make(memory.outbound, workers->hosts_, workers->bell_);
     if (!outbound) return Unexpected(outbound.error());
-    auto inbound =
-        InboundWorker::make(memory.inbound, workers->hosts_, workers->connection_ids_, workers->bell_);
+    auto inbound = InboundWorker::make(memory.inbound, workers->hosts_,
+                                       {workers->connection_ids_, workers->expected_spis_}, workers->bell_);
     if (!inbound) return Unexpected(inbound.error());
     workers->outbound_ = std::move(*outbound);
     workers->inbound_ = std::move(*inbound);

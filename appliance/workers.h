@@ -9,6 +9,7 @@
 #include "appliance/datapath/outbound_worker.h"
 #include "appliance/inventory.h"
 #include "base/rng.h"
+#include "base/shared_ids.h"
 #include "stp-guard/frame_ring.h"
 #include "stp-guard/host_table.h"
 #include "tunnel/connection_ids.h"
@@ -51,6 +52,8 @@ class Workers {
     [[nodiscard]] stp_guard::KnownHosts& hosts() noexcept { return hosts_; }
     /// Of the control connections that live; control writes it.
     [[nodiscard]] tunnel::ConnectionIds& connection_ids() noexcept { return connection_ids_; }
+    /// Inbound SPIs that IKE has given out, those of SAs to come too; control writes it.
+    [[nodiscard]] SharedIds<Spi>& expected_spis() noexcept { return expected_spis_; }
 
   private:
     static constexpr std::size_t kRecordedFrames = 2'048;
@@ -60,6 +63,7 @@ class Workers {
     Doorbell bell_;
     stp_guard::KnownHosts hosts_;
     tunnel::ConnectionIds connection_ids_;
+    SharedIds<Spi> expected_spis_;
     stp_guard::FrameRing to_tunnel_frames_{kRecordedFrames};
     stp_guard::FrameRing from_tunnel_frames_{kRecordedFrames};
     std::unique_ptr<OutboundWorker> outbound_;

@@ -19,17 +19,20 @@ constexpr std::chrono::microseconds kApart{200};
 
 }  // namespace
 
-Result<std::unique_ptr<InboundWorker>, std::string> InboundWorker::make(
-    InboundMemory memory, stp_guard::KnownHosts& hosts, const tunnel::ConnectionIds& connections,
-    Doorbell& bell) {
-    std::unique_ptr<InboundWorker> worker(new InboundWorker(memory, bell));
-    if (auto built = worker->build_pipelines(hosts, connections); !built) return Unexpected(built.error());
+Result<std::unique_ptr<InboundWorker>, std::string> InboundWorker::make(InboundMemory memory,
+                                                                        stp_guard::KnownHosts& hosts,
+                                                                        const IdsGivenOut& given_out,
+                                                                        Doorbell& bell) {
+    std::unique_ptr<InboundWorker> worker(new InboundWorker(memory, given_out, bell));
+    if (auto built = worker->build_pipelines(hosts, given_out.connections); !built)
+        return Unexpected(built.error());
     return worker;
 }
 
-InboundWorker::InboundWorker(InboundMemory memory, Doorbell& bell)
+InboundWorker::InboundWorker(InboundMemory memory, const IdsGivenOut& given_out, Doorbell& bell)
     : blocks_(tunnel::io::WanReceiver::kRunBlockSize, memory.blocks),
       bell_(bell),
+      early_(given_out.spis),
       coalescer_(std::make_unique<tunnel::Coalescer>(tunnel::CoalesceOptions{})) {
     events_.add(thread_.wakeup().fd(), kWakeupKey);
 }
@@ -43,6 +46,7 @@ Result<void, std::string> InboundWorker::build_pipelines(stp_guard::KnownHosts& 
         std::vector<std::unique_ptr<Stage>> stages;
         if (i == 1) {
             auto open = std::make_unique<crypto::esp::OpenStage>(&punted_);
+            open->keep_early(&early_);
             auto inner_ip =
                 std::make_unique<tunnel::InnerIpDecapStage>(std::make_shared<tunnel::InnerIpTable>());
             auto inner_udp =
@@ -78,11 +82,13 @@ void InboundWorker::run() {
             thread_, events_, memory_, patience_, true, boot_now,
             [this](std::uint32_t key, TimePoint now) { return on_ready(key, now); },
             [this](TimePoint now) {
+                if (!early_.empty()) early_.expire(now, ledger_);
                 if (punted_.take_offered()) bell_.ring();
                 help_other(now);
             },
-            [this](TimePoint) {
-                if (auto view = view_.take_if_new()) adopt(std::move(view));
+            [this](TimePoint now) {
+                if (auto view = view_.take_if_new()) adopt(std::move(view), now);
+                if (punted_.take_offered()) bell_.ring();
             });
     if (other_ != nullptr && other_->custody().is_lent()) other_->give_back();
 }
@@ -104,7 +110,7 @@ void InboundWorker::help_other(TimePoint now) {
     if (busy || other_->look_for_answers(now)) other_->give_back();
 }
 
-void InboundWorker::adopt(std::shared_ptr<const InboundView> view) {
+void InboundWorker::adopt(std::shared_ptr<const InboundView> view, TimePoint now) {
     // Most changes are of the guard's verdicts: sockets and TAPs stay.
     const bool same_sockets =
         current_ && std::ranges::equal(current_->wan, view->wan, {}, &WanPort::socket, &WanPort::socket);
@@ -122,10 +128,19 @@ void InboundWorker::adopt(std::shared_ptr<const InboundView> view) {
     ledger_.set_scopes(view->tunnel_drops, view->session_drops);
     current_ = std::move(view);
     if (!same_taps) adopt_coalescer();
+    if (!early_.empty()) deliver_early(now);
     if (same_sockets) return;
     adopt_receivers();
     for (std::size_t i = 0; i < current_->wan.size(); ++i)
         events_.add(current_->wan[i].socket->fd(), static_cast<std::uint32_t>(i));
+}
+
+/// Before anything else is received, so that nothing that came later overtakes them.
+void InboundWorker::deliver_early(TimePoint now) {
+    early_.take(*current_->sas, batch_, now, ledger_);
+    lanes_[1].pipeline->process(batch_, now, ledger_);
+    coalescer_->add(batch_, sink_);
+    coalescer_->flush(sink_);
 }
 
 void InboundWorker::adopt_receivers() {

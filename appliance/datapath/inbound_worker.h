@@ -14,6 +14,8 @@
 #include "appliance/datapath/views.h"
 #include "appliance/datapath/worker_thread.h"
 #include "base/punt.h"
+#include "base/shared_ids.h"
+#include "crypto/esp/early_packets.h"
 #include "tunnel/decap_stage.h"
 #include "tunnel/io/wan_receiver.h"
 #include "tunnel/offload/coalescer.h"
@@ -25,13 +27,18 @@ struct InboundMemory {
     std::size_t blocks = 160;  ///< messages on their way, each up to 64 KiB of packets
 };
 
+/// What control has given out to peers, and changes as it goes.
+struct IdsGivenOut {
+    const tunnel::ConnectionIds& connections;
+    const SharedIds<Spi>& spis;
+};
+
 class InboundWorker {
   public:
-    /// `hosts`, `connections` and `bell`, rung when something was punted, outlive the worker. Error: a sentence, if a pipeline cannot be
-    /// built.
+    /// `hosts`, the sets in `given_out` and `bell`, rung when something was punted, outlive the worker. Error: a sentence, if a
+    /// pipeline cannot be built.
     [[nodiscard]] static Result<std::unique_ptr<InboundWorker>, std::string> make(
-        InboundMemory memory, stp_guard::KnownHosts& hosts, const tunnel::ConnectionIds& connections,
-        Doorbell& bell);
+        InboundMemory memory, stp_guard::KnownHosts& hosts, const IdsGivenOut& given_out, Doorbell& bell);
     ~InboundWorker() { stop(); }
 
     void start(Patience patience = {}) {
@@ -95,14 +102,15 @@ class InboundWorker {
 
     static constexpr std::uint32_t kOtherKey = kWakeupKey - 1;
 
-    InboundWorker(InboundMemory memory, Doorbell& bell);
+    InboundWorker(InboundMemory memory, const IdsGivenOut& given_out, Doorbell& bell);
     [[nodiscard]] Result<void, std::string> build_pipelines(stp_guard::KnownHosts& hosts,
                                                             const tunnel::ConnectionIds& connections);
 
     void run();
     [[nodiscard]] bool on_ready(std::uint32_t key, TimePoint now);  ///< whether more may wait
     void help_other(TimePoint now);
-    void adopt(std::shared_ptr<const InboundView> view);
+    void adopt(std::shared_ptr<const InboundView> view, TimePoint now);
+    void deliver_early(TimePoint now);
     void adopt_receivers();
     void adopt_coalescer();
     [[nodiscard]] bool receive(std::size_t wan, TimePoint now);  ///< whether more may wait
@@ -115,6 +123,7 @@ class InboundWorker {
     Published<InboundView> view_;
     std::shared_ptr<const InboundView> current_;
 
+    crypto::esp::EarlyPackets early_;
     PacketBatch batch_;
     std::array<Lane, 2> lanes_;
     std::vector<Receiver> receivers_;  // as long as current_->wan

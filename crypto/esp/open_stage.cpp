@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "crypto/esp/early_packets.h"
 #include "crypto/esp/header.h"
 
 namespace isthmus::crypto::esp {
@@ -95,7 +96,17 @@ void OpenStage::hint_unknown(const PacketBuffer& packet, Spi spi, TimePoint now)
                        packet.data().first(kHintSize));
 }
 
-// Null: the packet's drop is set.
+void OpenStage::refuse_unknown(PacketBuffer& packet, Spi spi, TimePoint now) noexcept {
+    const bool is_early = early_ != nullptr && early_->expects(spi);
+    if (is_early && early_->keep(packet, spi, now)) {
+        packet = PacketBuffer();
+        return;
+    }
+    packet.meta.drop = DropReason::esp_unknown_spi;
+    if (!is_early) hint_unknown(packet, spi, now);
+}
+
+// Null: the packet's drop is set, or it is kept for later.
 const InboundTable::Entry* OpenStage::entry_for(PacketBuffer& packet, TimePoint now) noexcept {
     const auto header = Header::parse(packet.data());
     if (!header) {
@@ -103,10 +114,7 @@ const InboundTable::Entry* OpenStage::entry_for(PacketBuffer& packet, TimePoint 
         return nullptr;
     }
     const InboundTable::Entry* entry = table_ != nullptr ? table_->find(header->spi) : nullptr;
-    if (entry == nullptr) {
-        packet.meta.drop = DropReason::esp_unknown_spi;
-        hint_unknown(packet, header->spi, now);
-    }
+    if (entry == nullptr) refuse_unknown(packet, header->spi, now);
     return entry;
 }
 

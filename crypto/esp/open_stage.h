@@ -13,6 +13,8 @@
 
 namespace isthmus::crypto::esp {
 
+class EarlyPackets;
+
 /// Snapshot that control publishes. Several SAs may lead to one tunnel: during a rekey the old one lives on.
 class InboundTable {
   public:
@@ -41,7 +43,7 @@ class InboundTable {
 ///
 /// Tells control through `punt`, if given: first_packet of an SA; peer_moved, when the newest packet of an SA came from elsewhere than its
 /// peer is known to be, at most every kReportInterval for one SA; unknown_spi, at most every kHintInterval for one
-/// sender, as far as a small table can tell them apart.
+/// sender, as far as a small table can tell them apart. A packet whose SA may be on its way is kept, and not told.
 class OpenStage final : public Stage {
   public:
     static constexpr std::chrono::milliseconds kReportInterval{100};
@@ -56,6 +58,9 @@ class OpenStage final : public Stage {
     [[nodiscard]] Overhead overhead() const noexcept override { return {}; }
     void process(PacketBatch& batch, TimePoint now) noexcept override;
 
+    /// Before the first packet. It outlives the stage; whoever owns both delivers what it has kept.
+    void keep_early(EarlyPackets* early) noexcept { early_ = early; }
+
     /// Called by the owning worker between batches.
     void set_sas(std::shared_ptr<const InboundTable> table) noexcept { table_ = std::move(table); }
 
@@ -64,9 +69,11 @@ class OpenStage final : public Stage {
     [[nodiscard]] const InboundTable::Entry* entry_for(PacketBuffer& packet, TimePoint now) noexcept;
     void open(const InboundTable::Entry& entry, Run run, TimePoint now) noexcept;
     void watch(const InboundTable::Entry& entry, Run run, bool first, TimePoint now) noexcept;
+    void refuse_unknown(PacketBuffer& packet, Spi spi, TimePoint now) noexcept;
     void hint_unknown(const PacketBuffer& packet, Spi spi, TimePoint now) noexcept;
 
     PuntRings* punt_;
+    EarlyPackets* early_ = nullptr;
     std::array<TimePoint, 64> next_hint_{};
     std::shared_ptr<const InboundTable> table_;
     std::unique_ptr<JobScratch> scratch_ = std::make_unique<JobScratch>();

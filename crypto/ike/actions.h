@@ -46,6 +46,17 @@ struct EspPath {
     friend bool operator==(const EspPath&, const EspPath&) = default;
 };
 
+/// We have chosen this SPI for packets to us, and are about to tell the peer: its packets may come before our ChildUp, out of
+/// whose answer the SAs are made.
+struct ExpectEsp {
+    Spi inbound{};
+};
+
+/// There will be no more pair with that SPI: what comes under it is a stranger's.
+struct ForgetEsp {
+    Spi inbound{};
+};
+
 /// A pair of ESP SAs exists. The inbound one must be usable before the next datagram goes out. Keys are given once.
 struct ChildUp {
     std::string peer;
@@ -126,7 +137,7 @@ struct KeyLog {
     SecretBytes line;  ///< without line end
 };
 
-using Action = std::variant<SendDatagram, SendKeepalive, Resolve, ChildUp, UseOutbound, ChildDown, PathMoved,
-                            PeerStateChanged, Note, KeyLog>;
+using Action = std::variant<SendDatagram, SendKeepalive, Resolve, ExpectEsp, ForgetEsp, ChildUp, UseOutbound,
+                            ChildDown, PathMoved, PeerStateChanged, Note, KeyLog>;
 
 }  // namespace isthmus::crypto::ike

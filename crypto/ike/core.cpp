@@ -83,13 +83,15 @@ Spi Core::fresh_esp_spi() {
     for (;;) {
         const Spi spi{rng.u32()};
         const bool is_free = raw(spi) >= kFirstEspSpi && !reserved_spis.contains(spi);
-        if (is_free && spis_in_use_.insert(spi).second) return spi;
+        if (!is_free || !spis_in_use_.insert(spi).second) continue;
+        emit(ExpectEsp{spi});
+        return spi;
     }
 }
 
 void Core::release(Spi inbound) {
     owners_.erase(inbound);
-    spis_in_use_.erase(inbound);
+    if (spis_in_use_.erase(inbound) != 0) emit(ForgetEsp{inbound});
 }
 
 Nonce Core::fresh_nonce() {

@@ -71,6 +71,7 @@ struct Side {
 
     std::map<Spi, Pair> pairs;           ///< by inbound SPI
     std::map<std::string, Spi> sending;  ///< by child: the inbound SPI of the pair that sends
+    std::set<Spi> expected;              ///< SPIs that were given out
     std::vector<std::string> notes;
     std::vector<std::string> states;
     std::size_t datagrams = 0;
@@ -116,6 +117,7 @@ class World {
         side.engine = std::make_unique<Engine>(side.options, *side.rng);
         side.pairs.clear();
         side.sending.clear();
+        side.expected.clear();
         side.engine->configure(side.peers, now_);
         drain(side);
     }
@@ -124,6 +126,7 @@ class World {
         side.engine.reset();
         side.pairs.clear();
         side.sending.clear();
+        side.expected.clear();
     }
     template <class F>
     auto call(Side& side, F&& f) {
@@ -184,6 +187,11 @@ class World {
             for (const auto& [child, spi] : side->sending)
                 if (!side->pairs.contains(spi)) return side->name + " sends with a pair that is gone";
         if (a_.sending.size() != children || b_.sending.size() != children) return "a child does not send";
+        for (Side* side : {&a_, &b_}) {
+            if (side->expected.size() != children) return side->name + " keeps SPIs that have no pair";
+            for (const auto& [spi, pair] : side->pairs)
+                if (!side->expected.contains(spi)) return side->name + " has a pair that it does not expect";
+        }
         return "";
     }
 
@@ -308,6 +316,8 @@ class World {
         if (const auto address = IpAddress::parse(a.host)) found.push_back({*address, side.address});
         side.engine->on_resolved(a.peer, found, now_);
     }
+    void handle(Side& side, ExpectEsp& a) { side.expected.insert(a.inbound); }
+    void handle(Side& side, ForgetEsp& a) { side.expected.erase(a.inbound); }
     void handle(Side& side, ChildUp& a) {
         const auto in_key = a.inbound.key.reveal();
         const auto out_key = a.outbound.key.reveal();

@@ -1,4 +1,4 @@
-#include "tunnel/connection_ids.h"
+#include "base/shared_ids.h"
 
 #include <doctest/doctest.h>
 
@@ -9,9 +9,9 @@
 #include "tests/crypto/seeded_rng.h"
 
 using namespace isthmus;
-using tunnel::ConnectionIds;
+using ConnectionIds = SharedIds<ControlConnectionId>;
 
-TEST_CASE("a Control Connection ID is known from when it is put in until it is taken out") {
+TEST_CASE("an id is known from when it is put in until it is taken out") {
     ConnectionIds ids;
     const ControlConnectionId id{0x1234'5678};
     CHECK_FALSE(ids.contains(id));
@@ -24,7 +24,7 @@ TEST_CASE("a Control Connection ID is known from when it is put in until it is t
     ids.erase(id);
 }
 
-TEST_CASE("0 is nobody's Control Connection ID") {
+TEST_CASE("0 is nobody's id") {
     ConnectionIds ids;
     CHECK_FALSE(ids.insert(ControlConnectionId{}));
     CHECK_FALSE(ids.contains(ControlConnectionId{}));
