@@ -26,6 +26,7 @@ namespace isthmus {
     X(gateway_isolation,        "a gateway's frame, in a VLAN that has one in each site")                        \
     X(mac_limit,                "new host beyond the limit of its VLAN or session")                              \
     X(circling_unicast,         "unicast frame that came round in a loop, again and again")                        \
+    X(flooded_copy,             "flooded frame that was here already by another way: there is a loop")             \
     X(guard_frame,              "message of the peer's guard, or loop probe of ours: its work is done")          \
     /* L2TPv3 */                                                                                                 \
     X(l2tp_truncated,           "packet ends inside the L2TPv3 header")                                          \

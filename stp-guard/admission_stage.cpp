@@ -16,12 +16,16 @@ constexpr RateLimit copies_of(PuntClass c) noexcept {
 }
 /// Rounds of probes of several sites, and their bursts.
 constexpr RateLimit kProbes{2'000, 1'000};
+/// The same ones again, in each VLAN: in a loop that somebody else has to open.
+constexpr RateLimit kLoopedProbes{20, 20};
 
 constexpr std::size_t kDestinationAt = 0;
 constexpr std::size_t kSourceAt = 6;
 constexpr std::size_t kTypeAt = 12;
 constexpr std::size_t kGuardNodeAt =
     20;  ///< guard_frame.h: in the payload, which classify() found to be long enough
+/// Of FloodMemory: apart from those of bridges, which have 32 bits.
+constexpr std::uint64_t kProbeDomain = std::uint64_t{1} << 40;
 /// Of a frame that goes round control wants to know whom it is for: two tags, and the longest header with an address.
 constexpr std::size_t kAddressedHead = 128;
 
@@ -221,7 +225,17 @@ DropReason AdmissionStage::probe_verdict(const PacketBuffer& packet, const Sessi
     }
     if (const DropReason reason = flooding_verdict(session, frame.vid); reason != DropReason::none)
         return reason;
+    if (is_looped_probe(packet, frame.vid, now)) return DropReason::storm_limit;
     return buckets_of(packet).probes.take(kProbes, 1, now) ? DropReason::none : DropReason::storm_limit;
+}
+
+/// The very same probe was here a moment ago, and so were others of its VLAN, as many as anybody needs to know of the loop.
+bool AdmissionStage::is_looped_probe(const PacketBuffer& packet, std::uint16_t vid, TimePoint now) noexcept {
+    if (hosts_.floods == nullptr) return false;
+    const std::uint64_t session = raw(packet.meta.session);
+    const std::uint64_t here = kProbeDomain | session << 1 | (direction_ == Direction::to_tunnel ? 1U : 0U);
+    if (!hosts_.floods->note(here, packet.data(), FrameOrigin::lan, now)) return false;
+    return !looped_probes_[(session * 31 + vid) % kLoopedProbeSlots].take(kLoopedProbes, 1, now);
 }
 
 /// From the tunnel: the peer's, for control. From the LAN: nobody's business, like anything to that address.
@@ -270,6 +284,10 @@ DropReason AdmissionStage::flood_verdict(const PacketBuffer& packet, const Sessi
     }
     StormMeters& meters = session.meters->of(direction_);
     if (!meters.admit(session.options.storm, flooded, now)) return DropReason::storm_limit;
+    if (is_copy(packet, session, now)) {
+        if (frame.cast != Cast::unicast) copy_up(PuntClass::circling, packet, now, kAddressedHead);
+        return DropReason::flooded_copy;
+    }
     // It may be a loop, or somebody who repeats himself: reason enough to probe, and none to drop.
     if (frame.cast != Cast::unicast &&
         circles_.comes_round(packet.meta.session, packet.data(), now, CircleDetector::kPause))
@@ -282,6 +300,20 @@ DropReason AdmissionStage::flood_verdict(const PacketBuffer& packet, const Sessi
                                  session.options.macs, now);
     counters_.flooded[static_cast<std::size_t>(flooded.storm_class)].add(flooded.frames);
     return DropReason::none;
+}
+
+/// It was here by another way, so there is a loop; or it came out of this very tunnel. Towards a tunnel it may come out of another one:
+/// a hub passes frames on.
+bool AdmissionStage::is_copy(const PacketBuffer& packet, const SessionAdmission& session,
+                             TimePoint now) noexcept {
+    // Without a guard nobody would block the loop; and without its checksum a frame looks different than when it comes back.
+    if (hosts_.floods == nullptr || session.bridge == kNoSession || packet.meta.offload.needs_checksum)
+        return false;
+    const FrameOrigin tunnel = out_of(packet.meta.session);
+    const bool to_tunnel = direction_ == Direction::to_tunnel;
+    const auto first =
+        hosts_.floods->note(raw(session.bridge), packet.data(), to_tunnel ? FrameOrigin::lan : tunnel, now);
+    return first && (to_tunnel ? *first == tunnel : *first != tunnel);
 }
 
 bool AdmissionStage::is_flooded(const PacketBuffer& packet, const SessionAdmission& session,

@@ -15,6 +15,7 @@
 #include "stp-guard/bpdu.h"
 #include "stp-guard/circle_detector.h"
 #include "stp-guard/direction.h"
+#include "stp-guard/flood_memory.h"
 #include "stp-guard/frame_class.h"
 #include "stp-guard/frame_ring.h"
 #include "stp-guard/gateways.h"
@@ -63,7 +64,8 @@ struct HostTables {
     HostTable* here = nullptr;         ///< on the side where this stage's frames come from: it writes it
     const HostTable* there = nullptr;  ///< on the side where they go
     const HostTable* bridge =
-        nullptr;  ///< for frames from the tunnel: LAN hosts that the kernel's bridge knows
+        nullptr;                    ///< for frames from the tunnel: LAN hosts that the kernel's bridge knows
+    FloodMemory* floods = nullptr;  ///< what was flooded lately, on whichever side
 };
 
 /// Written by the worker, read by anybody.
@@ -87,11 +89,12 @@ struct AdmissionCounters {
 ///   session_down (no such session), malformed_frame, guard_frame (a message of the peer's guard), link_local_protocol,
 ///   port_blocked (the session is), untagged_not_allowed and vlan_not_allowed, port_blocked or vlan_suspended (the VLAN is),
 ///   vlan_bum_blocked for what is flooded and for probes, guard_frame (a probe of ours, back), gateway_isolation, circling_unicast
-///   for what is not flooded, mac_limit for new hosts, and storm_limit for what is flooded.
+///   for what is not flooded, mac_limit for new hosts, storm_limit for what is flooded, and flooded_copy for what of that was here
+///   already by another way.
 /// Frames are never altered.
 ///
-/// Loop probes are copied up to control whatever the VLAN's state. They cross where BUM crosses, with a limit of their own, and end at
-/// the node that sent them. A VLAN that is blocked is probed by frames that control puts in behind this stage.
+/// Loop probes are copied up to control whatever the VLAN's state. They cross where BUM crosses, with a limit of their own and a narrow
+/// one for those that come by again and again, and end at the node that sent them. A VLAN that is blocked is probed by frames that control puts in behind this stage.
 ///
 /// Flooded is what goes to a group, and unicast to hosts that HostTables do not know, or to a guard. Without tables unicast counts as known.
 ///
@@ -155,6 +158,9 @@ class AdmissionStage final : public Stage {
                                   const Glance& glance, TimePoint now) const noexcept;
     [[nodiscard]] bool goes_round(const PacketBuffer& packet, const SessionAdmission& session,
                                   const FrameClass& frame, TimePoint now) noexcept;
+    [[nodiscard]] bool is_copy(const PacketBuffer& packet, const SessionAdmission& session,
+                               TimePoint now) noexcept;
+    [[nodiscard]] bool is_looped_probe(const PacketBuffer& packet, std::uint16_t vid, TimePoint now) noexcept;
     void copy_up(PuntClass c, const PacketBuffer& packet, TimePoint now,
                  std::size_t most = PuntMessage::kMaxSize + 1) noexcept;
     [[nodiscard]] Buckets& buckets_of(const PacketBuffer& packet) noexcept {
@@ -167,6 +173,8 @@ class AdmissionStage final : public Stage {
     FrameRing* ring_ = nullptr;
     std::shared_ptr<const AdmissionTable> table_;
     std::vector<Buckets> buckets_;  ///< as long as the table
+    static constexpr std::size_t kLoopedProbeSlots = 256;
+    std::array<TokenBucket, kLoopedProbeSlots> looped_probes_;  ///< by session and VLAN
     CircleDetector circles_;
     std::array<Glance, PacketBatch::kCapacity> glances_;
     AdmissionCounters counters_;

@@ -13,6 +13,8 @@ namespace {
 
 constexpr auto kTellInterval = std::chrono::minutes(1);
 constexpr auto kLookInterval = std::chrono::seconds(2);
+constexpr auto kAskWithin = std::chrono::seconds(5);
+constexpr std::size_t kMostQuestions = 64;
 
 }  // namespace
 
@@ -21,6 +23,7 @@ void GuardCore::on_circling_frame(Place place, Bytes frame, TimePoint now) {
     if (at == nullptr) return;
     const auto who = addressee_of(frame);
     if (who) return on_circling_unicast(place, *who, now);
+    if (const auto sender = sender_of(frame)) remember_to_ask(place, *sender, now);
     if (at->phase != Phase::open) return;
     const auto [last, first] = looked_closer_.try_emplace(place, now);
     if (!first && now - last->second < kLookInterval) return;
@@ -40,6 +43,28 @@ void GuardCore::on_circling_unicast(Place place, const Addressee& who, TimePoint
     if (who.address && questions_.may_ask(place.vid, *who.address, now)) ask(place, who, now);
 }
 
+/// What it said came by two ways, so switches may have learned it where it is not. Asked as soon as the loop is cut.
+void GuardCore::remember_to_ask(Place place, const Addressee& who, TimePoint now) {
+    if (!who.address || options_.observe) return;
+    const auto same = [&](const Question& known) {
+        return known.place.vid == place.vid && known.who.address == who.address;
+    };
+    if (std::any_of(to_ask_.begin(), to_ask_.end(), same)) return;
+    if (to_ask_.size() >= kMostQuestions) to_ask_.pop_front();
+    to_ask_.push_back({place, who, now});
+}
+
+void GuardCore::ask_remembered(TimePoint now) {
+    std::erase_if(to_ask_, [&](const Question& question) {
+        if (now - question.since >= kAskWithin) return true;
+        if (!is_cut(question.place.vid, now) ||
+            !questions_.may_ask(question.place.vid, *question.who.address, now))
+            return false;
+        ask(question.place, question.who, now);
+        return true;
+    });
+}
+
 /// Where flooded frames of ours would go: that is how all LANs are reached, and each once.
 void GuardCore::ask(Place circled, const Addressee& who, TimePoint now) {
     for (const auto& [id, out] : ports_) {
@@ -50,8 +75,12 @@ void GuardCore::ask(Place circled, const Addressee& who, TimePoint now) {
     }
 }
 
-/// Some end that we know of is closed for what is flooded.
+/// Some end that we know of is closed for what is flooded, or a LAN port.
 bool GuardCore::is_cut(std::uint16_t vid, TimePoint now) const {
+    const bool in_lan = std::any_of(lan_blocks_.begin(), lan_blocks_.end(), [vid](const auto& entry) {
+        return entry.first.vid == vid && entry.second.active;
+    });
+    if (in_lan) return true;
     return std::any_of(ports_.begin(), ports_.end(), [&](const auto& entry) {
         const Port& session = entry.second;
         if (session.is_lan() || !edge_vids(session, vid)) return false;

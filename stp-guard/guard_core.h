@@ -79,11 +79,19 @@ struct Edge {
     TimePoint cut_short{};      ///< the hold was cut short then
 };
 
+/// Whom to ask where it is, once the loop is cut.
+struct Question {
+    Place place;
+    Addressee who;
+    TimePoint since{};
+};
+
 /// One VLAN on one LAN port.
 struct LanBlock {
     explicit LanBlock(const BlockOptions& options) : backoff(options) {}
 
     bool active = false;
+    bool flush_due = false;  ///< what was learned in the loop is to be forgotten, once the block is in force
     TimePoint since{};
     TimePoint hold_until{};
     Backoff backoff;
@@ -247,6 +255,8 @@ class GuardCore {
 
     // guard_circles.cpp
     void on_circling_unicast(Place place, const Addressee& who, TimePoint now);
+    void remember_to_ask(Place place, const Addressee& who, TimePoint now);
+    void ask_remembered(TimePoint now);
     [[nodiscard]] bool is_blocked_by_peer(const Port& session, std::uint16_t vid, TimePoint now) const;
     [[nodiscard]] bool is_cut(std::uint16_t vid, TimePoint now) const;
     void ask(Place circled, const Addressee& who, TimePoint now);
@@ -284,6 +294,7 @@ class GuardCore {
     std::unordered_map<std::uint16_t, TimePoint> signs_;
     std::unordered_map<Place, RootStatus> roots_;
     std::unordered_map<std::uint16_t, TimePoint> flushed_;
+    std::deque<Question> to_ask_;
     std::vector<std::pair<std::uint16_t, TimePoint>> changes_to_tell_;  ///< and until when
     std::map<NodeId, Shape> shapes_;
     std::map<std::pair<GuardEventId, Place>, TimePoint> told_;

@@ -10,6 +10,8 @@ namespace {
 /// A probe has this long to come back before its round ends.
 constexpr auto kSettle = std::chrono::milliseconds(250);
 constexpr auto kBlockTakesEffect = std::chrono::seconds(2);
+constexpr auto kLanBlockTakesEffect =
+    std::chrono::milliseconds(200);  // the kernel has taken its rules by then
 constexpr auto kCutShortInterval = std::chrono::seconds(10);
 
 }  // namespace
@@ -20,6 +22,7 @@ void GuardCore::tick(TimePoint now) {
         if (Edge* found = edge(place)) tick_edge(place, *found, now);
     for (auto& [place, block] : lan_blocks_)
         if (block.active) tick_lan_block(place, block, now);
+    ask_remembered(now);
 }
 
 void GuardCore::tick_edge(Place place, Edge& edge, TimePoint now) {
@@ -260,6 +263,10 @@ void GuardCore::open(Place place, Edge& edge, TimePoint now) {
 }
 
 void GuardCore::tick_lan_block(Place place, LanBlock& block, TimePoint now) {
+    if (block.flush_due && now - block.since >= kLanBlockTakesEffect) {
+        block.flush_due = false;
+        act(FlushRemoteMacs{place.vid, true});
+    }
     std::vector<Place> places;
     bool has_link = false;
     each_lan(place.vid, [&](const Port& lan) {

@@ -244,6 +244,7 @@ void GuardCore::block_lan(Place place, const Proof& proof, TimePoint now) {
     if (block.active) return;
     const Duration hold = block.backoff.trip(now);
     block.active = true;
+    block.flush_due = !options_.observe;
     block.since = now;
     block.hold_until = now + hold;
     block.evidence = proof;

@@ -12,12 +12,17 @@ constexpr std::uint32_t kArpOfEthernetAndIpv4 = 0x0001'0800;
 constexpr std::uint16_t kArpSizes = 0x0604;
 constexpr std::uint16_t kArpRequest = 1;
 constexpr std::size_t kArpSize = 28;
-constexpr std::size_t kArpTarget = 24;
-
 constexpr std::size_t kIpv4Size = 20;
-constexpr std::size_t kIpv4Destination = 16;
 constexpr std::size_t kIpv6Size = 40;
-constexpr std::size_t kIpv6Destination = 24;
+
+/// Where a packet says whose address.
+struct AddressPlaces {
+    std::size_t arp;
+    std::size_t v4;
+    std::size_t v6;
+};
+constexpr AddressPlaces kAddressee{24, 16, 24};
+constexpr AddressPlaces kSender{14, 12, 8};
 
 constexpr std::uint8_t kIcmpv6 = 58;
 constexpr std::uint8_t kNeighborSolicitation = 135;
@@ -43,19 +48,19 @@ std::optional<IpAddress> v6_at(Bytes bytes, std::size_t offset) {
     return address;
 }
 
-std::optional<IpAddress> address_in(std::uint16_t type, Bytes packet) {
+std::optional<IpAddress> address_in(std::uint16_t type, Bytes packet, const AddressPlaces& places) {
     switch (type) {
         case kEtherTypeIpv4:
             if (packet.size() < kIpv4Size || packet[0] >> 4 != 4) return std::nullopt;
-            return v4_at(packet, kIpv4Destination);
+            return v4_at(packet, places.v4);
         case kEtherTypeIpv6:
             if (packet.size() < kIpv6Size || packet[0] >> 4 != 6) return std::nullopt;
-            return v6_at(packet, kIpv6Destination);
+            return v6_at(packet, places.v6);
         case kEtherTypeArp:
             if (packet.size() < kArpSize || load_be32(packet.data()) != kArpOfEthernetAndIpv4 ||
                 load_be16(packet.data() + 4) != kArpSizes)
                 return std::nullopt;
-            return v4_at(packet, kArpTarget);
+            return v4_at(packet, places.arp);
         default: return std::nullopt;
     }
 }
@@ -111,12 +116,15 @@ std::string Addressee::text() const {
 std::optional<Addressee> addressee_of(Bytes frame) {
     const auto view = EthernetView::parse(frame);
     if (!view || view->destination.is_group()) return std::nullopt;
-    Addressee out;
-    out.host = view->destination;
-    out.tag_count = view->tag_count;
-    out.tags = view->tags;
-    out.address = address_in(view->type, frame.subspan(view->payload_offset));
-    return out;
+    return Addressee{view->destination, view->tag_count, view->tags,
+                     address_in(view->type, frame.subspan(view->payload_offset), kAddressee)};
+}
+
+std::optional<Addressee> sender_of(Bytes frame) {
+    const auto view = EthernetView::parse(frame);
+    if (!view || view->source.is_group()) return std::nullopt;
+    return Addressee{view->source, view->tag_count, view->tags,
+                     address_in(view->type, frame.subspan(view->payload_offset), kSender)};
 }
 
 std::vector<std::uint8_t> question_for(const Addressee& who, const MacAddress& from) {

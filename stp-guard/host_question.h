@@ -20,12 +20,12 @@
 
 namespace isthmus::stp_guard {
 
-/// Whom a unicast frame is for.
+/// Whom a unicast frame is for, or a frame is from.
 struct Addressee {
     MacAddress host;
     std::uint8_t tag_count = 0;
     std::array<VlanTag, 2> tags{};
-    /// Of an IP packet the destination, of ARP the target; nullopt: the frame names none that can be asked for.
+    /// Of an IP packet the destination or source, of ARP the target or sender; nullopt: the frame names none that can be asked for.
     std::optional<IpAddress> address;
 
     /// "02:00:5e:10:00:01 (192.0.2.1)"
@@ -34,6 +34,8 @@ struct Addressee {
 
 /// nullopt: the frame ends inside its Ethernet header or tags, or is for a group.
 [[nodiscard]] std::optional<Addressee> addressee_of(Bytes frame);
+/// nullopt: the frame ends inside its Ethernet header or tags, or names a group as its source.
+[[nodiscard]] std::optional<Addressee> sender_of(Bytes frame);
 
 /// A whole frame, in the same VLAN, which the host answers to `from`; `who.address` is there.
 [[nodiscard]] std::vector<std::uint8_t> question_for(const Addressee& who, const MacAddress& from);

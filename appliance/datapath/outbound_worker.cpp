@@ -49,7 +49,8 @@ Result<void, std::string> OutboundWorker::build_pipelines(Overhead room, stp_gua
     if (!no_sessions) return Unexpected(no_sessions.error());
 
     auto admission = std::make_unique<stp_guard::AdmissionStage>(
-        stp_guard::Direction::to_tunnel, &punted_, stp_guard::HostTables{&hosts.lan, &hosts.tunnel, nullptr});
+        stp_guard::Direction::to_tunnel, &punted_,
+        stp_guard::HostTables{&hosts.lan, &hosts.tunnel, nullptr, &hosts.floods});
     auto mss = std::make_unique<tunnel::MssClampStage>();
     admission_ = admission.get();
     mss_ = mss.get();

@@ -11,6 +11,7 @@
 #include "bridge/io/netlink_handle.h"
 #include "bridge/netlink/link_messages.h"
 #include "bridge/netlink/message_reader.h"
+#include "bridge/netlink/nft_counts.h"
 
 namespace isthmus::bridge {
 

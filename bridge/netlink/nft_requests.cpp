@@ -11,6 +11,7 @@
 #include <string>
 #include <utility>
 
+#include "bridge/netlink/nft_message.h"
 #include "bridge/netlink/nft_rule.h"
 
 namespace isthmus::bridge::netlink {
@@ -49,16 +50,6 @@ constexpr std::uint32_t kTci = 14;
 constexpr std::uint32_t kTagSize = 4;
 constexpr std::uint32_t kHeaderSize = 14;
 
-std::uint16_t message_type(std::uint16_t type) {
-    return static_cast<std::uint16_t>(NFNL_SUBSYS_NFTABLES << 8 | type);
-}
-
-MessageBuilder message(std::uint16_t type, std::uint16_t flags = 0) {
-    MessageBuilder out(message_type(type), flags);
-    out.header(nfgenmsg{NFPROTO_NETDEV, NFNETLINK_V0, 0});
-    return out;
-}
-
 Request batch_frame(std::uint16_t type) {
     MessageBuilder out(type, 0);
     nfgenmsg header{AF_UNSPEC, NFNETLINK_V0, 0};
@@ -88,12 +79,12 @@ class TableWriter {
     explicit TableWriter(std::string table) : table_(std::move(table)) {}
 
     void add_table() {
-        auto m = message(NFT_MSG_NEWTABLE, NLM_F_CREATE);
+        auto m = nft_message(NFT_MSG_NEWTABLE, NLM_F_CREATE);
         m.text(NFTA_TABLE_NAME, table_);
         add(std::move(m));
     }
     void remove_table() {
-        auto m = message(NFT_MSG_DELTABLE);
+        auto m = nft_message(NFT_MSG_DELTABLE);
         m.text(NFTA_TABLE_NAME, table_);
         add(std::move(m));
     }
@@ -399,7 +390,7 @@ void TableWriter::add_limit(const Branch& branch, std::string_view what,
 }
 
 void TableWriter::base_chain(const std::string& name, const std::string& device, std::uint32_t hook) {
-    auto m = message(NFT_MSG_NEWCHAIN, NLM_F_CREATE);
+    auto m = nft_message(NFT_MSG_NEWCHAIN, NLM_F_CREATE);
     m.text(NFTA_CHAIN_TABLE, table_).text(NFTA_CHAIN_NAME, name);
     m.open(NFTA_CHAIN_HOOK);
     put_be32(m, NFTA_HOOK_HOOKNUM, hook);
@@ -411,13 +402,13 @@ void TableWriter::base_chain(const std::string& name, const std::string& device,
 }
 
 void TableWriter::plain_chain(const std::string& name) {
-    auto m = message(NFT_MSG_NEWCHAIN, NLM_F_CREATE);
+    auto m = nft_message(NFT_MSG_NEWCHAIN, NLM_F_CREATE);
     m.text(NFTA_CHAIN_TABLE, table_).text(NFTA_CHAIN_NAME, name);
     add(std::move(m));
 }
 
 void TableWriter::add_set(const std::string& name, const SetShape& shape) {
-    auto m = message(NFT_MSG_NEWSET, NLM_F_CREATE);
+    auto m = nft_message(NFT_MSG_NEWSET, NLM_F_CREATE);
     m.text(NFTA_SET_TABLE, table_).text(NFTA_SET_NAME, name);
     put_be32(m, NFTA_SET_FLAGS, shape.flags);
     put_be32(m, NFTA_SET_KEY_TYPE, shape.key_type);
@@ -437,7 +428,7 @@ void TableWriter::add_elements(const std::string& set, const VlanSet& vlans) {
     for (std::uint16_t vid = 1; vid < 4095; ++vid)
         if (vlans.contains_vid(vid)) vids.push_back(vid);
     for (std::size_t at = 0; at < vids.size(); at += kElementsPerMessage) {
-        auto m = message(NFT_MSG_NEWSETELEM, NLM_F_CREATE);
+        auto m = nft_message(NFT_MSG_NEWSETELEM, NLM_F_CREATE);
         m.text(NFTA_SET_ELEM_LIST_TABLE, table_).text(NFTA_SET_ELEM_LIST_SET, set);
         m.open(NFTA_SET_ELEM_LIST_ELEMENTS);
         for (std::size_t i = at; i < std::min(at + kElementsPerMessage, vids.size()); ++i) {
@@ -448,41 +439,6 @@ void TableWriter::add_elements(const std::string& set, const VlanSet& vlans) {
         m.close();
         add(std::move(m));
     }
-}
-
-/// A counter's packets and bytes, among a rule's expressions.
-std::optional<RuleCount> counter_in(Bytes expressions) {
-    AttributeReader list(expressions);
-    while (const auto element = list.next()) {
-        AttributeReader parts(element->value);
-        std::string_view name;
-        Bytes data;
-        while (const auto part = parts.next()) {
-            if (part->type == NFTA_EXPR_NAME) name = part->text();
-            if (part->type == NFTA_EXPR_DATA) data = part->value;
-        }
-        if (name != "counter") continue;
-        RuleCount out;
-        AttributeReader numbers(data);
-        while (const auto number = numbers.next()) {
-            if (number->value.size() != 8) continue;
-            if (number->type == NFTA_COUNTER_PACKETS) out.packets = load_be64(number->value.data());
-            if (number->type == NFTA_COUNTER_BYTES) out.bytes = load_be64(number->value.data());
-        }
-        return out;
-    }
-    return std::nullopt;
-}
-
-/// libnftnl's TLVs: type, length, value.
-std::string_view comment_in(Bytes userdata) {
-    while (userdata.size() >= 2 && userdata.size() >= 2U + userdata[1]) {
-        const Bytes value = userdata.subspan(2, userdata[1]);
-        if (userdata[0] == 0 && !value.empty())
-            return {reinterpret_cast<const char*>(value.data()), value.size() - (value.back() == 0 ? 1 : 0)};
-        userdata = userdata.subspan(2U + userdata[1]);
-    }
-    return {};
 }
 
 }  // namespace
@@ -509,30 +465,6 @@ Request begin_nft_batch() {
 }
 Request end_nft_batch() {
     return batch_frame(NFNL_MSG_BATCH_END);
-}
-
-Request dump_nft_rules(std::string_view table) {
-    auto m = message(NFT_MSG_GETRULE, NLM_F_DUMP);
-    m.text(NFTA_RULE_TABLE, table);
-    return std::move(m).take();
-}
-
-std::optional<RuleCount> parse_rule_count(const MessageView& message) {
-    if (message.type != message_type(NFT_MSG_NEWRULE)) return std::nullopt;
-    Bytes rest = message.payload;
-    if (!take_struct<nfgenmsg>(rest)) return std::nullopt;
-    std::optional<RuleCount> out;
-    std::string_view comment;
-    AttributeReader attributes(rest);
-    while (const auto attribute = attributes.next()) {
-        if (attribute->type == NFTA_RULE_EXPRESSIONS) out = counter_in(attribute->value);
-        if (attribute->type == NFTA_RULE_USERDATA) comment = comment_in(attribute->value);
-    }
-    const std::size_t colon = comment.rfind(": ");
-    if (!out || colon == std::string_view::npos) return std::nullopt;
-    out->device = comment.substr(0, colon);
-    out->what = comment.substr(colon + 2);
-    return out;
 }
 
 }  // namespace isthmus::bridge::netlink

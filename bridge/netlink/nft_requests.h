@@ -1,14 +1,12 @@
-// The guard's nftables table as netlink requests, and the counts of its rules as answers. Pure: nothing is sent.
+// The guard's nftables table as netlink requests. Pure: nothing is sent.
 // (linux/netfilter/nfnetlink.h and nf_tables.h; libnftnl and nft show what they mean.)
 #pragma once
 
-#include <optional>
 #include <string_view>
 #include <vector>
 
 #include "bridge/guard_rules.h"
 #include "bridge/netlink/message_builder.h"
-#include "bridge/netlink/message_reader.h"
 
 namespace isthmus::bridge::netlink {
 
@@ -23,9 +21,5 @@ using NftBatch = std::vector<Request>;
 /// In front of and behind a batch.
 [[nodiscard]] Request begin_nft_batch();
 [[nodiscard]] Request end_nft_batch();
-
-[[nodiscard]] Request dump_nft_rules(std::string_view table);
-/// NFT_MSG_NEWRULE with a counter and a comment "device: what". nullopt: another message, or a rule without them.
-[[nodiscard]] std::optional<RuleCount> parse_rule_count(const MessageView& message);
 
 }  // namespace isthmus::bridge::netlink

@@ -45,6 +45,7 @@ SessionAdmission session() {
     out.state = PortState::open;
     out.vlans = std::make_shared<const VlanStates>(VlanState::open);
     out.meters = std::make_shared<SessionMeters>(1);
+    out.bridge = SessionIndex{7};
     return out;
 }
 
@@ -52,7 +53,7 @@ SessionAdmission session() {
 struct Run {
     PacketPool pool{2048, kBatch};
     KnownHosts hosts{1};
-    AdmissionStage stage{Direction::to_tunnel, nullptr, {&hosts.lan, &hosts.tunnel, nullptr}};
+    AdmissionStage stage{Direction::to_tunnel, nullptr, {&hosts.lan, &hosts.tunnel, nullptr, &hosts.floods}};
     PacketBatch batch;
 
     explicit Run(SessionAdmission admission) {

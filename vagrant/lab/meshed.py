@@ -7,11 +7,13 @@
 """
 import json
 import os
+import socket
+import struct
 
 from lab import LabError, run, wait_until
 from sites import START_LIMIT, WIRE, Gateway, find_program
 from switched import LOOPED, ONE_VLAN
-from wire import BROADCAST, TEST_TYPE, FrameSocket, ethernet, marker, tag
+from wire import BROADCAST, FrameSocket, ethernet, mac, tag
 
 SITES = ("a", "b", "c")
 NUMBER = {site: number for number, site in enumerate(SITES, 1)}
@@ -131,9 +133,12 @@ class MeshedSites:
             self.switches[site].ip("link", "set", port, "up" if plugged else "down")
 
     def broadcast(self, site, vlan=LOOPED):
-        """From a host of the site that talks to nobody else."""
+        """The site's host asks everybody for an address that nobody has, as hosts do that talk to others."""
+        source = self.mac(site, vlan)
+        who = mac(source) + socket.inet_aton(address(site, vlan))
         host = FrameSocket(self.hosts[site], "eth0", receive=False)
-        host.send(ethernet(BROADCAST, self.mac(site, 0xff), TEST_TYPE, marker() + bytes(40), tag(vlan)))
+        host.send(ethernet(BROADCAST, source, 0x0806, struct.pack("!HHBBH", 1, 0x0800, 6, 4, 1) + who + bytes(6) +
+                           socket.inet_aton(f"10.0.{vlan}.250") + bytes(18), tag(vlan)))
         host.close()
 
     def guard(self, site):

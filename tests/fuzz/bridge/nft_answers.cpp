@@ -1,8 +1,8 @@
 // Any bytes as what the kernel tells about nftables: answers and notices.
 #include <cstdint>
 
+#include "bridge/netlink/nft_counts.h"
 #include "bridge/netlink/nft_events.h"
-#include "bridge/netlink/nft_requests.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     using namespace isthmus;
