@@ -22,7 +22,7 @@ SessionAdmission on_bridge(std::uint32_t bridge) {
 }
 
 /// Two sessions of one bridge, and one of another.
-struct Gateway {
+struct JoinedSites {
     std::unique_ptr<PuntRings> rings = std::make_unique<PuntRings>();
     KnownHosts hosts{1};
     Bench out{{on_bridge(7), on_bridge(7), on_bridge(8)},
@@ -67,7 +67,7 @@ Octets probe(std::uint32_t number, std::uint16_t vid = 10) {
 }  // namespace
 
 TEST_CASE("what went from the LAN into tunnels does not come back out of any of them") {
-    Gateway gateway;
+    JoinedSites gateway;
     CHECK(gateway.out.fate(arp_of(1), kOne) == DropReason::none);
     CHECK(gateway.out.fate(arp_of(1), kOther) == DropReason::none);
     CHECK(gateway.in.fate(arp_of(1), kOne) == DropReason::flooded_copy);
@@ -78,7 +78,7 @@ TEST_CASE("what went from the LAN into tunnels does not come back out of any of 
 }
 
 TEST_CASE("what came out of one tunnel goes on into another, not back, and does not come out of that one") {
-    Gateway gateway;
+    JoinedSites gateway;
     CHECK(gateway.in.fate(arp_of(1), kOne) == DropReason::none);
     CHECK(gateway.out.fate(arp_of(1), kOther) == DropReason::none);
     CHECK(gateway.out.fate(arp_of(1), kOne) == DropReason::flooded_copy);
@@ -86,7 +86,7 @@ TEST_CASE("what came out of one tunnel goes on into another, not back, and does 
 }
 
 TEST_CASE("who says the same thing again and again by the same way is heard each time") {
-    Gateway gateway;
+    JoinedSites gateway;
     for (int i = 0; i < 100; ++i) {
         const TimePoint now = kNow + i * 5ms;
         CHECK(gateway.out.fate(arp_of(1), kOne, now) == DropReason::none);
@@ -97,7 +97,7 @@ TEST_CASE("who says the same thing again and again by the same way is heard each
 }
 
 TEST_CASE("a copy teaches no table where its sender is") {
-    Gateway gateway;
+    JoinedSites gateway;
     CHECK(gateway.out.fate(arp_of(1), kOne) == DropReason::none);
     CHECK(gateway.in.fate(arp_of(1), kOther) == DropReason::flooded_copy);
     CHECK(gateway.hosts.lan.count(SessionIndex{kOne}) == 1);
@@ -105,7 +105,7 @@ TEST_CASE("a copy teaches no table where its sender is") {
 }
 
 TEST_CASE("known unicast may come by any way, unknown unicast by one") {
-    Gateway gateway;
+    JoinedSites gateway;
     const Octets to_nobody = tagged(10);
     CHECK(gateway.out.fate(to_nobody, kOne) == DropReason::none);
     CHECK(gateway.in.fate(to_nobody, kOther) == DropReason::flooded_copy);
@@ -116,7 +116,7 @@ TEST_CASE("known unicast may come by any way, unknown unicast by one") {
 }
 
 TEST_CASE("who observes lets copies pass, and without a guard nobody looks for them") {
-    Gateway gateway;
+    JoinedSites gateway;
     gateway.observe();
     CHECK(gateway.out.fate(arp_of(1), kOne) == DropReason::none);
     CHECK(gateway.in.fate(arp_of(1), kOne) == DropReason::none);
@@ -126,7 +126,7 @@ TEST_CASE("who observes lets copies pass, and without a guard nobody looks for t
 }
 
 TEST_CASE("a frame whose checksum is not there yet is no copy of one that has it") {
-    Gateway gateway;
+    JoinedSites gateway;
     PacketBuffer half_made = gateway.out.packet(arp_of(1), kOne);
     half_made.meta.offload.needs_checksum = true;
     CHECK(gateway.out.fate(std::move(half_made)) == DropReason::none);
@@ -134,7 +134,7 @@ TEST_CASE("a frame whose checksum is not there yet is no copy of one that has it
 }
 
 TEST_CASE("of probes that come again and again twenty a second cross in each VLAN, others as they come") {
-    Gateway gateway;
+    JoinedSites gateway;
     for (Bench* bench : {&gateway.out, &gateway.in}) {
         const auto passing = [&](std::uint16_t vid, TimePoint now, std::uint32_t first = 0) {
             int passed = 0;

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "bridge/netlink/message_reader.h"
 #include "bridge/netlink/nft_rule.h"
 
 using namespace isthmus;
