@@ -10,6 +10,7 @@ from switched import LOOPED, Pinger, Rates
 LONG = bool(os.environ.get("ISTHMUS_LONG"))
 VERDICT = 3.0            # seconds
 FEW = 5 * Pinger.INTERVAL  # three gateways, three switches and six pingers on a busy machine
+ONE = 1.5 * Pinger.INTERVAL  # which may be on its way through a port that the flooded frame passes at that instant
 ROOM = 2.0               # the machine may be busy with other things
 WAN_MOST = 2 * 1000 + 12 / Pinger.INTERVAL + 500  # two sessions with rate and burst, pings and answers, probes and messages
 
@@ -31,7 +32,7 @@ def ring():
         lost = backdoor(sites)
         peak = rates.stop().peak()
         check(peak <= WAN_MOST, f"{peak:.0f} packets a second on the WAN")
-        check(max(lost[:2]) <= 1.5 * Pinger.INTERVAL, f"the third site's pings lost: {lost[:2]} s")
+        check(max(lost[:2]) <= ONE, f"the third site's pings lost: {lost[:2]} s")
         check(lost[2] <= FEW, f"lost between the two: {lost[2]} s")
 
 
@@ -59,8 +60,8 @@ def backdoor(sites):
             check(wait_until(lambda: hears(sites, vlan, site), 15), f"c does not hear {site} in VLAN {vlan}: {sites.closed(vlan)}")
 
     def pingers(vlan):
-        return [Pinger(sites, vlan, 8, hosts["c"], address(site, vlan)) for site in ("a", "b")] + [
-            Pinger(sites, vlan, 8, hosts["a"], address("b", vlan))]
+        return [Pinger(sites, vlan, 6, hosts["c"], address(site, vlan)) for site in ("a", "b")] + [
+            Pinger(sites, vlan, 6, hosts["a"], address("b", vlan))]
     looped, other = pingers(LOOPED), pingers(20)
     time.sleep(1.5)
     before = set(sites.closed())
