@@ -19,7 +19,7 @@ def long_case(function):
     return case(function) if LONG else function
 
 
-@case
+@long_case
 def ring():
     """A ring of three sites is closed at one place; with a backdoor between two of them at one more, and nobody loses anything"""
     with Lab("guard") as lab:
