@@ -8,6 +8,9 @@ namespace {
 
 constexpr std::uint32_t kBudgetBurst = 16;
 constexpr std::size_t kMaxBursts = 4'096;
+/// With more bursts than that under way, places that carry nothing wait for their turn in the steady rounds. Else thousands of
+/// VLANs that open one after the other would keep two gateways busy for minutes.
+constexpr std::size_t kMostIdleBursts = 64;
 constexpr Duration kTurn = std::chrono::milliseconds(20);
 
 }  // namespace
@@ -62,7 +65,9 @@ void ProbeScheduler::set_active(std::uint16_t vid, TimePoint now) {
 }
 
 void ProbeScheduler::burst(Place place, std::uint32_t count, TimePoint now) {
-    if (count == 0 || !where_.contains(place) || bursts_.size() >= kMaxBursts) return;
+    const auto found = where_.find(place);
+    if (count == 0 || found == where_.end()) return;
+    if (bursts_.size() >= (found->second.active ? kMaxBursts : kMostIdleBursts)) return;
     const auto [burst, fresh] = bursts_.try_emplace(place, count);
     burst->second = std::max(burst->second, count);
     if (fresh) first_.push_back({place, now});

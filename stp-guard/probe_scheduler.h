@@ -31,7 +31,7 @@ class ProbeScheduler {
     void set_active(std::uint16_t vid, TimePoint now);
 
     /// `count` probes, spaced, ahead of steady rounds, which still get half when thousands of bursts are under way. A burst
-    /// that is under way is not doubled.
+    /// that is under way is not doubled. Places that are not active get none beyond 64 bursts.
     void burst(Place place, std::uint32_t count, TimePoint now);
     /// One probe soon, from the budget of what waits to be opened.
     void request(Place place);

@@ -187,6 +187,21 @@ TEST_CASE("VLANs that carry something are probed each second also while thousand
     CHECK_MESSAGE(run.total >= 20 * 200 - 100, "and nothing of the budget is left unused");
 }
 
+TEST_CASE(
+    "thousands of VLANs that open at once and carry nothing are left to the steady rounds; one that carries "
+    "something is not") {
+    Run run;
+    for (std::uint16_t vid = 1; vid <= 4'000; ++vid) run.scheduler.add(place(1, vid), run.now);
+    run.scheduler.set_active(4'000, run.now);
+    for (std::uint16_t vid = 1; vid <= 4'000; ++vid) run.scheduler.burst(place(1, vid), 6, run.now);
+    const auto sent = run.until(kStart + 6s);
+    std::size_t in_bursts = 0;
+    for (const auto& [where, times] : sent)
+        if (times.size() >= 3) ++in_bursts;
+    CHECK(in_bursts == 65);
+    CHECK(sent.at(place(1, 4'000)).size() >= 10);
+}
+
 TEST_CASE("a pause is not made up for") {
     Run run;
     for (std::uint16_t vid = 1; vid <= 10; ++vid) run.scheduler.add(place(1, vid), run.now);
