@@ -239,6 +239,7 @@ class GuardCore {
     // guard_exchange.cpp
     void on_message(Port& port, Bytes frame, TimePoint now);
     void refuse_peer(Port& port, const GuardMessage& message, TimePoint now);
+    void greet_peer(Port& port, TimePoint now);
     void accept_peer(Port& port, const GuardMessage& message, TimePoint now);
     void note_peer(Port& port, TimePoint now);
     void on_peer_entry(Port& port, const VlanEntry& entry, TimePoint now);

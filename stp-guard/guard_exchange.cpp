@@ -43,8 +43,11 @@ void GuardCore::on_message(Port& at, Bytes frame, TimePoint now) {
         for (VlanEntry& entry : message.vlans) entry.vid = at.vids.front();
         for (std::uint16_t& vid : message.topology_changes) vid = at.vids.front();
     }
+    const bool was_present = at.peer.present(now);
     switch (at.peer.on_message(message, now)) {
-        case PeerLink::Outcome::believed: return accept_peer(at, message, now);
+        case PeerLink::Outcome::believed:
+            if (!was_present) greet_peer(at, now);
+            return accept_peer(at, message, now);
         case PeerLink::Outcome::refused: return refuse_peer(at, message, now);
         case PeerLink::Outcome::answer_it:
             if (!at.message_sent || now - *at.message_sent >= kMessageSpacing)
@@ -77,6 +80,16 @@ void GuardCore::refuse_peer(Port& at, const GuardMessage& message, TimePoint now
             to_hex(ByteWriter().u64(same_node ? raw(self_.node) : raw(self_.site)).view()) +
             "). Is it a cloned image? Nothing crosses this session until one of the two gets another.",
         std::chrono::minutes(1), now);
+}
+
+/// It has our nonce, but may wait for its own to come back. And a round that began before it was heard would count for nothing.
+void GuardCore::greet_peer(Port& at, TimePoint now) {
+    announce(at.id(), now);
+    for (const std::uint16_t vid : at.vids) {
+        Edge& affected = *edge({at.id(), vid});
+        if (affected.phase == Phase::opening && affected.rounds.clean == 0) affected.rounds.restart();
+    }
+    tick_at_ = std::min(tick_at_, now);
 }
 
 void GuardCore::accept_peer(Port& at, const GuardMessage& message, TimePoint now) {
