@@ -13,6 +13,7 @@ from lab import HOST, WAN, LabFailed, run
 SPI = {"a": 0xC0000001, "b": 0xC0000002}        # of what each site sends
 SESSION = {"a": 0xA1B2C3D4, "b": 0x51627384}    # what each site receives with
 COOKIE = {"a": "f1f2f3f4f5f6f7f8", "b": "0102030405060708"}
+BURSTS_LAST = 5                                 # seconds of probes after VLANs have opened
 
 
 def other(site):
@@ -98,6 +99,7 @@ class Isthmus(Entry):
         end = time.monotonic() + seconds
         while time.monotonic() < end and not all(self.has_settled(lab, site) for site in "ab"):
             time.sleep(0.5)
+        time.sleep(BURSTS_LAST)
 
     def has_settled(self, lab, site):
         out = lab.run(site, f"{self.programs}/isthmus", "status", "--json", "--socket", f"{lab.folder}/isthmus-{site}/isthmus.sock", check=False)
