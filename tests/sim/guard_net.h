@@ -372,9 +372,10 @@ class GuardNet {
     void note(std::size_t number, const GuardEvent& event) {
         events_.push_back({number, event});
         if (event.id != GuardEventId::blocked && event.id != GuardEventId::lan_port_blocked) return;
-        // A block is decided on probes that were on their way: the loop may have gone a moment ago.
+        // A block is decided on probes that were on their way: the loop may have gone a moment ago, even since we last looked.
         if (event.witnesses < 2) ++wrong_blocks_;
-        const bool right = physically_looped() || (loop_ended_ && now_ - *loop_ended_ < 2s);
+        const bool gone_lately = loop_since_ || (loop_ended_ && now_ - *loop_ended_ < 2s);
+        const bool right = physically_looped() || gone_lately;
         if (!right) ++wrong_blocks_;
     }
     /// Were everything open, frames could go round.
