@@ -28,13 +28,16 @@ def ike_config(site, auth="psk", **ike):
 
 
 class IkeSites(TwoSites):
-    """`dc` and `cloud` are keywords for each gateway's [tunnel.ike]; those in `both` for both."""
+    """`dc` and `cloud` are keywords for each gateway's [tunnel.ike]; those in `both` for both. `checked`: VLANs open after the
+    guard's checks, as by default."""
 
-    def __init__(self, lab, auth="psk", dc=None, cloud=None, gateway=None, build=None, **both):
+    def __init__(self, lab, auth="psk", dc=None, cloud=None, gateway=None, build=None, checked=False, **both):
         configs = {site: ike_config(site, auth, **(both | (own or {})))
                    for site, own in (("dc", dc), ("cloud", cloud))}
         for config in configs.values():
             config["gateway"] |= gateway or {}
+            if checked:
+                config["guard"] = {"key_file": "/etc/isthmus/keys/guard.key"}
         super().__init__(lab, configs={site: toml(config) for site, config in configs.items()}, build=build,
                          protected=False)
         if auth == "psk":
