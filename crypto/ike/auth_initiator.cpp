@@ -120,11 +120,17 @@ void begin(Core& core, IkeSa& sa) {
 }
 
 void on_response(Core& core, IkeSa& sa, ChildOffer* offer, std::span<const Payload> payloads) {
-    if (find<AuthPayload>(payloads) == nullptr)
-        if (const auto* error = find_error(payloads))
-            return connect::on_attempt_failed(core, sa, refusal_text(sa, *error));
+    const auto give_up_child = [&] {
+        if (offer != nullptr) core.release(offer->inbound);
+    };
+    const auto* error = find<AuthPayload>(payloads) == nullptr ? find_error(payloads) : nullptr;
+    if (error != nullptr) {
+        give_up_child();
+        return connect::on_attempt_failed(core, sa, refusal_text(sa, *error));
+    }
     const auto verified = check_peer(core, sa, payloads);
     if (!verified) {
+        give_up_child();
         // The peer believes that all is well: it is told (RFC 7296 section 2.21.2).
         sa.enqueue(RefuseTask{NotifyType::authentication_failed});
         return connect::on_peer_refused(core, sa, verified.error());

@@ -71,6 +71,10 @@ class Core {
     [[nodiscard]] IkeSpi fresh_ike_spi();
     [[nodiscard]] Spi fresh_esp_spi();
     void release(Spi inbound);
+    /// The same for one that no pair has: of an offer that came to nothing.
+    void release_unused(Spi inbound) {
+        if (!owners_.contains(inbound)) release(inbound);
+    }
     [[nodiscard]] Nonce fresh_nonce();
 
     // What to tell whom

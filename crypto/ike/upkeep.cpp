@@ -158,6 +158,15 @@ Standing standing_of(Core& core, const Peer& peer) {
     return {PeerState::idle, peer.last_error ? peer.last_error->text : "waiting for the peer to begin"};
 }
 
+/// SPIs that were offered and have no pair, or will have none.
+void release_offered(Core& core, const IkeSa& sa) {
+    if (const auto* offer = sa.under_way<ChildOffer>()) core.release(offer->inbound);
+    if (const auto* deletion = sa.under_way<ChildDeletion>()) core.release_unused(deletion->inbound);
+    for (const QueuedTask& queued : sa.queue)
+        if (const auto* deletion = std::get_if<DeleteChildTask>(&queued.task))
+            core.release_unused(deletion->inbound);
+}
+
 }  // namespace
 
 void on_time(Core& core, IkeSa& sa) {
@@ -220,9 +229,9 @@ void look_after(Core& core, Peer& peer) {
 }
 
 void close(Core& core, IkeSa& sa, ChildDownReason reason) {
-    if (const auto* offer = sa.under_way<ChildOffer>()) core.release(offer->inbound);
     close_pending(core, sa, reason);
     child::remove_all(core, sa, reason);
+    release_offered(core, sa);
     sa.queue.clear();
     sa.request.reset();
     sa.exchanges.abandon();

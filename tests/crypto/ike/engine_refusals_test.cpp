@@ -47,6 +47,9 @@ TEST_CASE("different shared keys: both sides say so, and it comes up once they a
     CHECK(world.a().noted("AUTHENTICATION_FAILED"));
     CHECK(world.a().noted("shared keys differ"));
     CHECK(world.b().noted("the keys differ"));
+    world.run_for(30s);
+    CHECK_MESSAGE(world.a().expected.size() <= 1, "ESP SPIs of attempts that failed are given back");
+    CHECK(world.b().expected.size() <= 1);
     world.b().peers[0].credentials = world.a().peers[0].credentials;
     world.call(world.b(), [&](Engine& e, TimePoint now) {
         e.configure(world.b().peers, now);
@@ -66,6 +69,9 @@ TEST_CASE("another identity than the configured one is refused, and named") {
     CHECK(world.a().noted("the peer says it is impostor.example.org, but b.example.org is configured"));
     CHECK(world.b().noted("AUTHENTICATION_FAILED"));
     CHECK(world.b().pairs.empty());
+    world.run_for(30s);
+    CHECK(world.a().expected.size() <= 1);
+    CHECK(world.b().expected.size() <= 1);
 
     World other(19);
     configure(other);
