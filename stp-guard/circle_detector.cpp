@@ -1,7 +1,8 @@
 #include "stp-guard/circle_detector.h"
 
 #include <algorithm>
-#include <cstring>
+
+#include "stp-guard/mix.h"
 
 namespace isthmus::stp_guard {
 
@@ -12,13 +13,6 @@ constexpr std::uint64_t kLimitShift = 8;
 constexpr std::uint64_t kTagMask = ~std::uint64_t{0xffff};
 constexpr auto kPauseTime =
     static_cast<std::uint64_t>(std::chrono::nanoseconds(CircleDetector::kPause).count());
-
-/// Steele, Lea and Flood's 64-bit mixer (as in splitmix64).
-constexpr std::uint64_t mix(std::uint64_t z) noexcept {
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-    return z ^ (z >> 31);
-}
 
 constexpr std::uint64_t word_of(std::uint64_t tag, std::uint64_t limit, std::uint64_t count) noexcept {
     return tag | limit / CircleDetector::kFirstRounds << kLimitShift | count;
@@ -69,15 +63,7 @@ void CircleDetector::suspect(SessionIndex session, std::uint16_t vid, TimePoint 
 }
 
 std::uint64_t CircleDetector::hash(SessionIndex session, Bytes frame) const noexcept {
-    std::uint64_t sum = mix(seed_ ^ (std::uint64_t{raw(session)} << 32 | frame.size()));
-    for (Bytes left = frame.first(std::min(frame.size(), kHashed)); !left.empty();) {
-        const std::size_t size = std::min(left.size(), sizeof(std::uint64_t));
-        std::uint64_t word = 0;
-        std::memcpy(&word, left.data(), size);
-        sum = mix(sum ^ word);
-        left = left.subspan(size);
-    }
-    return sum;
+    return mix_in(mix(seed_ ^ (std::uint64_t{raw(session)} << 32 | frame.size())), frame, kHashed);
 }
 
 }  // namespace isthmus::stp_guard

@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cstring>
+
+#include "stp-guard/mix.h"
 
 namespace isthmus::stp_guard {
 
@@ -13,13 +14,6 @@ constexpr std::uint64_t kOriginShift = 20;
 constexpr std::uint64_t kTagMask = ~((std::uint64_t{1} << 36) - 1);
 /// The two workers read the clock at different instants: what the other one noted may be of a moment ahead.
 constexpr std::uint64_t kAhead = 16;
-
-/// Steele, Lea and Flood's 64-bit mixer (as in splitmix64).
-constexpr std::uint64_t mix(std::uint64_t z) noexcept {
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-    return z ^ (z >> 31);
-}
 
 std::uint64_t milliseconds_of(TimePoint now) noexcept {
     return static_cast<std::uint64_t>(
@@ -64,15 +58,7 @@ std::optional<FrameOrigin> FloodMemory::note(std::uint64_t domain, Bytes frame, 
 }
 
 std::uint64_t FloodMemory::hash(std::uint64_t domain, Bytes frame) const noexcept {
-    std::uint64_t sum = mix(mix(seed_ ^ domain) ^ frame.size());
-    for (Bytes left = frame.first(std::min(frame.size(), kHashed)); !left.empty();) {
-        const std::size_t size = std::min(left.size(), sizeof(std::uint64_t));
-        std::uint64_t word = 0;
-        std::memcpy(&word, left.data(), size);
-        sum = mix(sum ^ word);
-        left = left.subspan(size);
-    }
-    return sum;
+    return mix_in(mix(mix(seed_ ^ domain) ^ frame.size()), frame, kHashed);
 }
 
 }  // namespace isthmus::stp_guard

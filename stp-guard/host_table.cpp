@@ -4,16 +4,11 @@
 #include <bit>
 #include <cassert>
 
+#include "stp-guard/mix.h"
+
 namespace isthmus::stp_guard {
 
 namespace {
-
-/// Steele, Lea and Flood's 64-bit mixer (as in splitmix64): every input bit reaches every output bit.
-constexpr std::uint64_t mix(std::uint64_t z) noexcept {
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-    return z ^ (z >> 31);
-}
 
 std::uint64_t seconds_of(TimePoint now) noexcept {
     // From 1: the word of a host heard in the first second must not look like a free place.

@@ -126,41 +126,35 @@ def lose_power(gateway):
         state.write_bytes(saved)
 
 
-@cases([(auth, site) for auth in LIMIT for site in ("dc", "cloud")] if LONG else [],
-       "after kill -9 of the {0[1]} gateway ({0[0]}) hosts that have to ask by ARP find each other soon, checks and all")
+def comes_back_to_hosts_that_ask(auth, site, limit, fail, repair=lambda gateway: None):
+    """Both hosts have to ask by ARP, and VLANs open after the guard's checks."""
+    with Lab("ike") as lab:
+        sites = IkeSites(lab, auth, checked=True)
+        start(sites)
+        gateway = sites.gateways[site]
+
+        def act():
+            fail(gateway)
+            forget(sites)
+            time.sleep(1)
+            repair(gateway)
+            gateway.start(wait=False)
+
+        comes_back_within(limit, sites, site, act)
+
+
+CHECKED = [(auth, site) for auth in LIMIT for site in ("dc", "cloud")] if LONG else []
+
+
+@cases(CHECKED, "after kill -9 of the {0[1]} gateway ({0[0]}) hosts that have to ask by ARP find each other soon, checks and all")
 def comes_back_checked(what):
-    auth, site = what
-    with Lab("ike") as lab:
-        sites = IkeSites(lab, auth, checked=True)
-        start(sites)
-        gateway = sites.gateways[site]
-
-        def act():
-            gateway.kill()
-            forget(sites)
-            time.sleep(1)
-            gateway.start(wait=False)
-
-        comes_back_within(LIMIT[auth], sites, site, act)
+    comes_back_to_hosts_that_ask(*what, LIMIT[what[0]], lambda gateway: gateway.kill())
 
 
-@cases([(auth, site) for auth in LIMIT for site in ("dc", "cloud")] if LONG else [],
-       "after the {0[1]} gateway ({0[0]}) lost power traffic flows again, and soon once its LAN port may carry frames")
+@cases(CHECKED, "after the {0[1]} gateway ({0[0]}) lost power traffic flows again, and soon once its LAN port may carry frames")
 def power_loss(what):
-    auth, site = what
-    with Lab("ike") as lab:
-        sites = IkeSites(lab, auth, checked=True)
-        start(sites)
-        gateway = sites.gateways[site]
-
-        def act():
-            lose_power(gateway)
-            forget(sites)
-            time.sleep(1)
-            gateway.ns.run("ip", "link", "set", "lan0", "up")
-            gateway.start(wait=False)
-
-        comes_back_within(LIMIT[auth] + LAN_READY, sites, site, act)
+    comes_back_to_hosts_that_ask(*what, LIMIT[what[0]] + LAN_READY, lose_power,
+                                 lambda gateway: gateway.ns.run("ip", "link", "set", "lan0", "up"))
 
 
 @cases([("initiator", "responder"), ("responder", "initiator")],
