@@ -31,7 +31,7 @@ std::uint16_t vid_of(Bytes frame) {
 
 bool same(const GuardPort& a, const GuardPort& b) {
     return a.id == b.id && a.name == b.name && a.vlans == b.vlans && a.untagged == b.untagged &&
-           a.renumbers == b.renumbers && a.one_tree == b.one_tree;
+           a.renumbers == b.renumbers && a.message_tag == b.message_tag && a.one_tree == b.one_tree;
 }
 
 /// Packets that an interface has received, by name.
@@ -170,7 +170,12 @@ GuardPort BridgeGuard::tunnel_port(PortId id, const SessionControl& session) {
     port.name = session.config().name;
     port.vlans = tap.vlans;
     port.untagged = tap.untagged;
-    port.renumbers = session.config().options.access_vlan.has_value();
+    const tunnel::SessionOptions& options = session.config().options;
+    port.renumbers = options.access_vlan.has_value();
+    if (options.access_vlan)
+        port.message_tag = options.access_vlan->value();
+    else if (options.type == tunnel::PseudowireType::ethernet_vlan)
+        port.message_tag = 0;
     port.one_tree = session.config().admission.bpdus == stp_guard::BpduPolicy::transparent;
     return port;
 }

@@ -265,7 +265,9 @@ void GuardCore::send_message(Port& to, std::uint64_t echo, TimePoint now) {
     });
     const auto flush = [&] {
         message.seq = to.peer.next_seq();
-        act(SendPeer{to.id(), emit(message, guard_source(self_.node, to.id()), authenticator_)});
+        auto frame = emit(message, guard_source(self_.node, to.id()), authenticator_);
+        if (to.spec.message_tag) tag_guard_frame(frame, *to.spec.message_tag);
+        act(SendPeer{to.id(), std::move(frame)});
         message.vlans.clear();
         message.shapes.clear();
         message.roots.clear();

@@ -4,6 +4,14 @@
 
 namespace isthmus::stp_guard {
 
+namespace {
+
+std::uint16_t tci_of(std::uint16_t vid) noexcept {
+    return static_cast<std::uint16_t>(kGuardPriority << 13 | vid);
+}
+
+}  // namespace
+
 std::optional<GuardFrameView> peek_guard_frame(Bytes frame) noexcept {
     const auto ethernet = EthernetView::parse(frame);
     if (!ethernet || ethernet->type != kEtherTypeGuard) return std::nullopt;
@@ -40,10 +48,18 @@ MacAddress guard_source(NodeId node, PortId port) noexcept {
 void emit_guard_header(ByteWriter& out, const MacAddress& destination, const MacAddress& source,
                        std::uint16_t vid, const GuardHeader& header) {
     out.bytes(destination.bytes).bytes(source.bytes);
-    if (vid != 0) out.u16(kEtherTypeVlan).u16(static_cast<std::uint16_t>(kGuardPriority << 13 | vid));
+    if (vid != 0) out.u16(kEtherTypeVlan).u16(tci_of(vid));
     out.u16(kEtherTypeGuard).u32(kGuardMagic).u8(kGuardVersion).u8(static_cast<std::uint8_t>(header.type));
     out.u16(header.flags).u32(raw(header.sender.domain)).u64(raw(header.sender.site));
     out.u64(raw(header.sender.node)).u64(header.boot_nonce);
+}
+
+void tag_guard_frame(std::vector<std::uint8_t>& frame, std::uint16_t vid) {
+    constexpr std::size_t kAddressesSize = 12;
+    std::array<std::uint8_t, kVlanTagSize> tag{};
+    store_be16(tag.data(), kEtherTypeVlan);
+    store_be16(tag.data() + 2, tci_of(vid));
+    frame.insert(frame.begin() + kAddressesSize, tag.begin(), tag.end());
 }
 
 void seal_guard_frame(ByteWriter& out, std::uint16_t vid, const FrameAuthenticator& authenticator) {

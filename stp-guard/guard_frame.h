@@ -17,6 +17,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/address.h"
 #include "base/bytes.h"
@@ -78,6 +79,8 @@ inline constexpr std::string_view kGuardKeyLabel = "loop-probe";
 /// Appends Ethernet header, tag unless `vid` is 0, type, and the first 36 bytes.
 void emit_guard_header(ByteWriter& out, const MacAddress& destination, const MacAddress& source,
                        std::uint16_t vid, const GuardHeader& header);
+/// Tags a whole untagged frame; its MAC does not cover the tag. VID 0 makes a priority tag.
+void tag_guard_frame(std::vector<std::uint8_t>& frame, std::uint16_t vid);
 /// Appends the MAC over what emit_guard_header() and the caller wrote.
 void seal_guard_frame(ByteWriter& out, std::uint16_t vid, const FrameAuthenticator& authenticator);
 

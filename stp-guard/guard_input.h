@@ -20,6 +20,8 @@ struct GuardPort {
     bool untagged = false;
     /// A session of one VLAN, which the two sites may number differently: what arrives out of it is of our number.
     bool renumbers = false;
+    /// VID of the tag without which messages to the peer do not fit the session's pseudowire; 0 is a priority tag. nullopt: none.
+    std::optional<std::uint16_t> message_tag;
     /// A session that lets BPDUs cross: both sites are meant to have one root.
     bool one_tree = false;
 };

@@ -16,6 +16,7 @@
 //                Others are skipped.
 //
 // The frame is untagged, to 01:80:c2:00:00:0e: a peer without a guard drops it, as every bridge does with that address.
+// Where a pseudowire carries tagged frames only it has a tag (GuardPort::message_tag), which says nothing.
 #pragma once
 
 #include <cstdint>

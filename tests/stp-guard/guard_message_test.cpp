@@ -46,6 +46,23 @@ TEST_CASE("a message read is the message written") {
     CHECK_FALSE_MESSAGE(parse_loop_probe(frame), "nor is it a probe");
 }
 
+TEST_CASE("a message says the same under a tag") {
+    for (const auto vid : std::initializer_list<std::uint16_t>{0, 1, 4094}) {
+        auto frame = frame_of(example());
+        const std::size_t size = frame.size();
+        tag_guard_frame(frame, vid);
+        CHECK(frame.size() == size + 4);
+        CHECK(load_be16(frame.data() + 12) == 0x8100);
+        CHECK(load_be16(frame.data() + 14) == (6 << 13 | vid));
+        CHECK(load_be16(frame.data() + 16) == kEtherTypeGuard);
+        CHECK(classify(frame).protocol == FrameProtocol::guard_message);
+        const auto received = parse_guard_message(frame);
+        REQUIRE(received);
+        CHECK(received->message == example());
+        CHECK(is_authentic(received->sealed, received->mac, ToyAuthenticator{}));
+    }
+}
+
 TEST_CASE("no truncation of a message is authentic") {
     const auto frame = frame_of(example());
     for (std::size_t size = 0; size < frame.size(); ++size) {
