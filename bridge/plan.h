@@ -2,6 +2,7 @@
 // none.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,7 @@ struct PortReport {
     std::string name;
     bool tap = false;
     State state;
+    bool forwards = true;  ///< false: a spanning tree of the kernel keeps it closed
     friend bool operator==(const PortReport&, const PortReport&) = default;
 };
 
@@ -47,8 +49,11 @@ struct BridgeReport {
     State state;
     bool vlan_filtering = false;
     std::string vlan_filtering_reason;  ///< why on or off
-    std::uint32_t mtu = 0;              ///< that its ports have or get
+    std::optional<VlanId> native;  ///< VLAN that untagged frames live in, inside a bridge that filters VLANs
+    std::uint32_t mtu = 0;         ///< that its ports have or get
     std::vector<PortReport> ports;
+    std::vector<PortReport>
+        others;  ///< ports that an adopted bridge has of its own: watched, and left as they are
     friend bool operator==(const BridgeReport&, const BridgeReport&) = default;
 };
 

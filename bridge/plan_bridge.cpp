@@ -101,20 +101,22 @@ void Planner::plan_bridge(Target& target) {
     else
         plan_created(target);
     target.report.vlan_filtering = target.filtering;
+    if (target.filtering) target.report.native = target.native;
     target.report.mtu = target.mtu;
+}
+
+bool Planner::is_named(const Target& target, const std::string& name) {
+    const auto& ports = target.options->ports;
+    return std::find(ports.begin(), ports.end(), name) != ports.end() ||
+           std::any_of(target.taps.begin(), target.taps.end(),
+                       [&](const TapPort* t) { return t->name == name; });
 }
 
 bool Planner::too_many_ports(Target& target) const {
     std::size_t count = target.options->ports.size() + target.taps.size();
-    const auto wanted = [&](const std::string& name) {
-        const auto& ports = target.options->ports;
-        return std::find(ports.begin(), ports.end(), name) != ports.end() ||
-               std::any_of(target.taps.begin(), target.taps.end(),
-                           [&](const TapPort* t) { return t->name == name; });
-    };
     if (target.link != nullptr && target.options->ownership == Ownership::adopt) {
         for (const auto& link : actual_.links)
-            if (link.master == target.link->index && !wanted(link.name)) ++count;
+            if (link.master == target.link->index && !is_named(target, link.name)) ++count;
     }
     if (count <= kMaxPorts) return false;
     target.report.state = {StateWord::conflict,
@@ -145,6 +147,10 @@ void Planner::plan_adopted(Target& target) {
     target.report.state =
         link->up ? State{StateWord::up, {}}
                  : State{StateWord::down, link->name + " is down; whoever made it has to set it up"};
+    for (const Link& port : actual_.links)
+        if (port.master == link->index && !is_named(target, port.name))
+            target.report.others.push_back(
+                {port.name, false, port_state(target, port), forwards(target, port)});
     if (link->mtu != target.options->mtu)
         warn("adopted bridge " + link->name + " keeps its MTU of " + std::to_string(link->mtu) +
              " and its ports get the same; "

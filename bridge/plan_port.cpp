@@ -26,6 +26,7 @@ void Planner::plan_lan_port(Target& target, const std::string& name) {
         if (const PortRecord* record = record_of(*link)) plan_.journal.ports.push_back(*record);
     } else {
         report.state = port_state(target, *link);
+        report.forwards = forwards(target, *link);
         const bool foreign =
             !target.ours && link->master == target.link->index && record_of(*link) == nullptr;
         if (!foreign) {  // else it was a port of the adopted bridge before us, and stays as it is
@@ -96,6 +97,13 @@ State Planner::port_state(const Target& target, const Link& link) const {
     if (!link.up) return {StateWord::down, "not set up yet"};
     if (!link.carrier) return {StateWord::down, "no carrier"};
     return {StateWord::up, {}};
+}
+
+// In a bridge without spanning tree a port forwards as soon as it is up.
+bool Planner::forwards(const Target& target, const Link& link) {
+    const bool tree =
+        target.link != nullptr && target.link->bridge && target.link->bridge->stp.value_or(false);
+    return !tree || !link.port || link.port->state.value_or(PortState::forwarding) == PortState::forwarding;
 }
 
 // The MTU goes first: a bridge takes the smallest of its ports. IPv6 goes before the interface can come up.

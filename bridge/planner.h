@@ -50,6 +50,7 @@ class Planner {
     void correct_bridge(Target& target, MacAddress mac);
     [[nodiscard]] BridgeSettings wanted_settings(const Target& target) const;
     [[nodiscard]] bool too_many_ports(Target& target) const;
+    [[nodiscard]] static bool is_named(const Target& target, const std::string& name);
     [[nodiscard]] bool is_ours(const Link& link) const;
     [[nodiscard]] MacAddress wanted_mac(const BridgeOptions& options) const;
     void remove_leftover_bridges();
@@ -67,6 +68,7 @@ class Planner {
     [[nodiscard]] bool restore(const PortRecord& record);
     [[nodiscard]] const PortRecord* record_of(const Link& link) const;
     [[nodiscard]] State port_state(const Target& target, const Link& link) const;
+    [[nodiscard]] static bool forwards(const Target& target, const Link& link);
     [[nodiscard]] std::string reason_to_refuse(const Target& target, const Link& link, bool tap) const;
     void warn_of_addresses(const Link& link);
 

@@ -183,6 +183,36 @@ TEST_CASE("an adopted bridge keeps everything of its own and gets our ports") {
     CHECK(kernel.state().find("lan0")->mtu == 1500);
 }
 
+TEST_CASE(
+    "ports that an adopted bridge has of its own are reported, and whether its spanning tree lets them "
+    "forward") {
+    auto kernel = world_with_lan0();
+    kernel.add("br-dc", "bridge").bridge->stp = true;
+    for (const char* name : {"eth1", "eth2"}) {
+        kernel.add(name, "veth");
+        REQUIRE(kernel.apply(SetMaster{name, "br-dc"}).empty());
+    }
+    auto desired = one_bridge({"lan0"});
+    desired.bridges[0].ownership = Ownership::adopt;
+    (void)carried_out(kernel, desired);
+    ActualState state = kernel.state();
+    for (Link& link : state.links) {
+        if (link.name == "lan0") link.port.emplace().state = PortState::forwarding;
+        if (link.name == "eth1") link.port.emplace().state = PortState::blocking;
+        if (link.name == "eth2") link.port.emplace().state = PortState::learning;
+    }
+    const auto report = plan(desired, state, {}).bridges[0];
+    REQUIRE(report.ports.size() == 1);
+    CHECK(report.ports[0].forwards);
+    REQUIRE(report.others.size() == 2);
+    CHECK(report.others[0].name == "eth1");
+    CHECK_FALSE(report.others[0].forwards);
+    CHECK_FALSE(report.others[1].forwards);
+    for (Link& link : state.links)
+        if (link.bridge) link.bridge->stp = false;
+    CHECK(plan(desired, state, {}).bridges[0].others[0].forwards);
+}
+
 TEST_CASE("a bridge to adopt that is not there yet is waited for") {
     auto kernel = world_with_lan0();
     auto desired = one_bridge();
