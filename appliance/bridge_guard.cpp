@@ -29,11 +29,6 @@ std::uint16_t vid_of(Bytes frame) {
     return view && view->tag_count > 0 ? view->tags[0].vid() : std::uint16_t{0};
 }
 
-bool same(const GuardPort& a, const GuardPort& b) {
-    return a.id == b.id && a.name == b.name && a.vlans == b.vlans && a.untagged == b.untagged &&
-           a.renumbers == b.renumbers && a.message_tag == b.message_tag && a.one_tree == b.one_tree;
-}
-
 /// Packets that an interface has received, by name.
 std::map<std::string, std::uint64_t> received_packets() {
     std::map<std::string, std::uint64_t> out;
@@ -97,6 +92,7 @@ bool BridgeGuard::is_still(const GuardSetup& setup, Bytes domain_key) const {
 void BridgeGuard::look(const SessionList& sessions, TimePoint now) {
     const bridge::BridgeReport* report = services_.bridges.bridge(setup_.bridge);
     bridge_filters_vlans_ = report != nullptr && report->vlan_filtering;
+    native_vid_ = bridge_filters_vlans_ && report->native ? report->native->value() : std::uint16_t{0};
     bridge_index_ = IfIndex{if_nametoindex(setup_.bridge.c_str())};
     VlanSet dual;
     bool dual_untagged = false;
@@ -113,22 +109,20 @@ void BridgeGuard::look(const SessionList& sessions, TimePoint now) {
 }
 
 void BridgeGuard::look_at_lans(const SessionList& sessions, TimePoint now) {
-    const bridge::BridgeReport* report = services_.bridges.bridge(setup_.bridge);
     std::set<PortId> there;
-    for (const bridge::PortReport& reported :
-         report == nullptr ? std::vector<bridge::PortReport>{} : report->ports) {
-        if (reported.tap) continue;
+    for (const bridge::PortReport& reported : reported_ports()) {
         const auto id = PortId{static_cast<std::uint32_t>(lan_ids_.size() + 1)};
         const PortId known = lan_ids_.try_emplace(reported.name, id).first->second;
         there.insert(known);
         Lan& lan = lans_[known];
         lan.name = reported.name;
         const GuardPort port = lan_port(known, reported.name, sessions);
-        if (const auto told = told_.find(port.name); told == told_.end() || !same(told->second, port)) {
+        if (const auto told = told_.find(known); told == told_.end() || told->second != port) {
             engine_->on_port(port, now);
-            told_.insert_or_assign(port.name, port);
+            told_.insert_or_assign(known, port);
         }
-        const bool up = reported.state.word == bridge::StateWord::up;
+        // A port that the kernel's spanning tree keeps closed is no way for frames: a loop through it is cut already.
+        const bool up = reported.state.word == bridge::StateWord::up && reported.forwards;
         const IfIndex index{if_nametoindex(lan.name.c_str())};
         if (lan.up && (!up || lan.index != index)) close_lan(known, lan, now);
         if (!lan.up && up && index != bridge::kNoInterface) open_lan(known, lan, index, now);
@@ -138,13 +132,23 @@ void BridgeGuard::look_at_lans(const SessionList& sessions, TimePoint now) {
         if (!there.contains(id) && lans_.contains(id)) drop_lan(id, now);
 }
 
+/// LAN ports, also those that an adopted bridge had before us.
+std::vector<bridge::PortReport> BridgeGuard::reported_ports() const {
+    const bridge::BridgeReport* report = services_.bridges.bridge(setup_.bridge);
+    if (report == nullptr) return {};
+    std::vector<bridge::PortReport> out = report->ports;
+    std::erase_if(out, [](const bridge::PortReport& port) { return port.tap; });
+    out.insert(out.end(), report->others.begin(), report->others.end());
+    return out;
+}
+
 /// It is no port of the bridge any more.
 void BridgeGuard::drop_lan(PortId id, TimePoint now) {
     Lan& lan = lans_.at(id);
     if (lan.up) close_lan(id, lan, now);
     engine_->on_port_gone(id, now);
     drain();  // before its name is forgotten
-    told_.erase(lan.name);
+    told_.erase(id);
     lans_.erase(id);
 }
 
@@ -172,10 +176,13 @@ GuardPort BridgeGuard::tunnel_port(PortId id, const SessionControl& session) {
     port.untagged = tap.untagged;
     const tunnel::SessionOptions& options = session.config().options;
     port.renumbers = options.access_vlan.has_value();
+    const bool tagged = options.type == tunnel::PseudowireType::ethernet_vlan;
     if (options.access_vlan)
         port.message_tag = options.access_vlan->value();
-    else if (options.type == tunnel::PseudowireType::ethernet_vlan)
+    else if (tagged)
         port.message_tag = 0;
+    if (options.access_vlan && tagged) port.wire_vid = options.access_vlan->value();
+    port.observe = session.config().admission.observe;
     port.one_tree = session.config().admission.bpdus == stp_guard::BpduPolicy::transparent;
     return port;
 }
@@ -191,9 +198,9 @@ void BridgeGuard::look_at_sessions(const SessionList& sessions, TimePoint now) {
         tunnel.name = session->config().name;
         tunnel.root_guard = session->config().guard.root_guard;
         const GuardPort port = tunnel_port(id, *session);
-        if (const auto told = told_.find(port.name); told == told_.end() || !same(told->second, port)) {
+        if (const auto told = told_.find(id); told == told_.end() || told->second != port) {
             engine_->on_port(port, now);
-            told_.insert_or_assign(port.name, port);
+            told_.insert_or_assign(id, port);
             tunnel.changed = true;
         }
         const bool up = session->condition.is_up();
@@ -210,7 +217,7 @@ void BridgeGuard::look_at_sessions(const SessionList& sessions, TimePoint now) {
 void BridgeGuard::drop_tunnel(PortId id, TimePoint now) {
     engine_->on_port_gone(id, now);
     drain();  // before its name is forgotten
-    told_.erase(tunnels_.at(id).name);
+    told_.erase(id);
     tunnels_.erase(id);
 }
 
@@ -326,7 +333,11 @@ void BridgeGuard::on_punted(SessionIndex session, Bytes frame, TimePoint now) {
 void BridgeGuard::on_tunnel_bpdu(SessionIndex session, Bytes frame, TimePoint now) {
     const auto bpdu = stp_guard::parse_bpdu_frame(frame);
     if (!bpdu || !tunnels_.contains(port_id_of(session))) return;
-    observers_.on_bpdu({port_id_of(session), PortKind::tunnel}, *bpdu, now);
+    const PortId id = port_id_of(session);
+    observers_.on_bpdu({id, PortKind::tunnel}, *bpdu, now);
+    const SessionControl* from = services_.sessions.find(session);
+    if (from != nullptr && from->config().admission.bpdus == stp_guard::BpduPolicy::guard)
+        engine_->on_tunnel_bpdu({id, vid_of(frame)}, now);
     drain();
 }
 
@@ -356,7 +367,8 @@ void BridgeGuard::on_hosts(const std::vector<bridge::netlink::FdbMessage>& hosts
         if (const auto index = interface_of(id)) ports.emplace(*index, id);
     for (const bridge::netlink::FdbMessage& host : hosts) {
         const auto at = ports.find(host.port);
-        const std::uint16_t vid = bridge_filters_vlans_ ? host.vid : std::uint16_t{0};
+        const std::uint16_t vid =
+            bridge_filters_vlans_ && host.vid != native_vid_ ? host.vid : std::uint16_t{0};
         const SessionIndex number{raw(bridge_index_)};
         if (host.removed)
             services_.hosts.bridge.forget(number, vid, host.mac);
@@ -364,9 +376,9 @@ void BridgeGuard::on_hosts(const std::vector<bridge::netlink::FdbMessage>& hosts
             (void)services_.hosts.bridge.heard(number, vid, host.mac, {0, 0}, now);
         if (at == ports.end()) continue;
         if (host.removed)
-            engine_->on_host_gone(host.vid, host.mac, now);
+            engine_->on_host_gone(vid, host.mac, now);
         else if (host.learned)
-            engine_->on_host({at->second, host.vid}, host.mac, now);
+            engine_->on_host({at->second, vid}, host.mac, now);
     }
     drain();
 }
@@ -376,9 +388,15 @@ void BridgeGuard::on_fdb_overrun(TimePoint now) {
     drain();
 }
 
-void BridgeGuard::on_command(const stp_guard::GuardCommand& command, TimePoint now) {
-    engine_->on_command(command, now);
+void BridgeGuard::on_heavy_storm(SessionIndex session, std::uint16_t vid, TimePoint now) {
+    engine_->on_heavy_storm({port_id_of(session), vid}, now);
     drain();
+}
+
+std::size_t BridgeGuard::on_command(const stp_guard::GuardCommand& command, TimePoint now) {
+    const std::size_t concerned = engine_->on_command(command, now);
+    drain();
+    return concerned;
 }
 
 }  // namespace isthmus::appliance

@@ -41,6 +41,8 @@ struct GuardHelp {
     std::function<void()> rules_changed;  ///< the kernel should block other places than before
     /// Something speaks of a loop there: what may make more of a storm.
     std::function<void(SessionIndex session, std::uint16_t vid)> evidence;
+    /// Much unknown unicast until then is no storm: a spanning tree changed behind the peer. VID 4,095: in all VLANs.
+    std::function<void(SessionIndex session, std::uint16_t vid, TimePoint until)> expect_flood;
     GuardCaptures& captures;
 };
 
@@ -63,11 +65,15 @@ class BridgeGuard {
     void on_circling_frame(SessionIndex session, Bytes frame, TimePoint now);
     /// A storm of any class began in a VLAN of a session, or the last one is over.
     void on_storm(SessionIndex session, std::uint16_t vid, bool active, TimePoint now);
+    void on_heavy_storm(SessionIndex session, std::uint16_t vid, TimePoint now);
+    /// Whether the kernel takes rules that block a LAN port.
+    void on_lan_rules(bool in_force) { engine_->on_lan_rules(in_force); }
     [[nodiscard]] IfIndex bridge_index() const noexcept { return bridge_index_; }
     /// Hosts of this bridge; all of them at once, since there may be very many.
     void on_hosts(const std::vector<bridge::netlink::FdbMessage>& hosts, TimePoint now);
     void on_fdb_overrun(TimePoint now);
-    void on_command(const stp_guard::GuardCommand& command, TimePoint now);
+    /// Returns how many VLANs of how many ports it concerned.
+    std::size_t on_command(const stp_guard::GuardCommand& command, TimePoint now);
 
     /// VLANs to block on LAN ports, by the port's name.
     [[nodiscard]] std::map<std::string, bridge::VlanSelection> lan_blocks() const;
@@ -109,6 +115,7 @@ class BridgeGuard {
 
     void look_at_lans(const SessionList& sessions, TimePoint now);
     void look_at_sessions(const SessionList& sessions, TimePoint now);
+    [[nodiscard]] std::vector<bridge::PortReport> reported_ports() const;
     void drop_lan(stp_guard::PortId id, TimePoint now);
     void drop_tunnel(stp_guard::PortId id, TimePoint now);
     void open_lan(stp_guard::PortId id, Lan& lan, IfIndex index, TimePoint now);
@@ -159,12 +166,13 @@ class BridgeGuard {
     std::map<std::string, stp_guard::PortId> lan_ids_;
     std::map<stp_guard::PortId, Lan> lans_;
     std::map<stp_guard::PortId, Tunnel> tunnels_;
-    std::map<std::string, stp_guard::GuardPort> told_;  ///< ports as the engine knows them
+    std::map<stp_guard::PortId, stp_guard::GuardPort> told_;  ///< ports as the engine knows them
     std::set<stp_guard::Place> blocked_;
     bool rules_changed_ = false;
     bool orders_changed_ = false;
     IfIndex bridge_index_ = bridge::kNoInterface;
     bool bridge_filters_vlans_ = false;
+    std::uint16_t native_vid_ = 0;  ///< of a bridge that filters VLANs: its own number for untagged frames
     bool hosts_known_ = false;
     std::optional<bridge::NetlinkSocket> netlink_;
     stp_guard::EventGatherer gatherer_;

@@ -90,21 +90,22 @@ void BridgeGuard::act(const stp_guard::FlushRemoteMacs& action) {
 void BridgeGuard::act(const stp_guard::PinMac& action) {
     const auto port = interface_of(action.place.port);
     if (!netlink_ || !port) return;
-    const auto request = action.pinned ? bridge::netlink::pin_host(*port, action.mac, action.place.vid)
-                                       : bridge::netlink::remove_host(*port, action.mac, action.place.vid);
+    const std::uint16_t vid = action.place.vid == 0 ? native_vid_ : action.place.vid;
+    const auto request = action.pinned ? bridge::netlink::pin_host(*port, action.mac, vid)
+                                       : bridge::netlink::remove_host(*port, action.mac, vid);
     const auto done =
         netlink_->change(request, "keep " + action.mac.text() + " on " + name_of(action.place.port));
     if (!done) note_problem(done.error().text());
 }
 
 void BridgeGuard::act(const stp_guard::ExpectFlood& action) {
-    services_.log->debug("guard of {}: a topology change behind {}: flooding in VLAN {} is expected",
-                         setup_.bridge, name_of(action.place.port), action.place.vid);
+    if (is_tunnel(action.place.port))
+        help_.expect_flood(session_of(action.place.port), action.place.vid, action.until);
 }
 
 void BridgeGuard::act(const stp_guard::LoopSign& action) {
     for (const auto& [id, tunnel] : tunnels_) {
-        const auto told = told_.find(tunnel.name);
+        const auto told = told_.find(id);
         if (told == told_.end()) continue;
         const GuardPort& port = told->second;
         const bool carries = action.vid == 0 ? port.untagged : port.vlans.contains_vid(action.vid);

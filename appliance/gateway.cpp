@@ -169,6 +169,9 @@ void Gateway::make_control_planes() {
     storms->on_storm([watch = guard.get()](SessionIndex session, std::uint16_t vid, bool active) {
         watch->on_storm(session, vid, active);
     });
+    storms->on_heavy_storm([watch = guard.get()](SessionIndex session, std::uint16_t vid) {
+        watch->on_heavy_storm(session, vid);
+    });
     auto rules = std::make_unique<RulesWatch>(*services_);
     rules->on_loss([owner = storms.get()](const auto& losses) { return owner->on_rules_lost(losses); });
     rules->on_loss([owner = guard.get()](const auto& losses) { return owner->on_rules_lost(losses); });

@@ -100,6 +100,9 @@ void GuardControl::configure(const config::Configuration& configuration) {
             services_, std::move(setup), key,
             GuardHelp{[this] { apply_rules(); },
                       [this](SessionIndex session, std::uint16_t vid) { storms_.on_evidence(session, vid); },
+                      [this](SessionIndex session, std::uint16_t vid, TimePoint until) {
+                          storms_.expect_flood(session, vid, until);
+                      },
                       storms_.captures()});
         ask_again_ = {};
     }
@@ -141,6 +144,10 @@ void GuardControl::on_storm(SessionIndex index, std::uint16_t vid, bool active) 
     if (BridgeGuard* guard = guard_of(index)) guard->on_storm(index, vid, active, boot_now());
 }
 
+void GuardControl::on_heavy_storm(SessionIndex index, std::uint16_t vid) {
+    if (BridgeGuard* guard = guard_of(index)) guard->on_heavy_storm(index, vid, boot_now());
+}
+
 /// Whatever happened to a link or to the rules, they are there again afterwards.
 void GuardControl::on_kernel_change() {
     kernel_seen_ = true;
@@ -155,6 +162,8 @@ void GuardControl::look() {
         if (session.config().guard.probes) sessions[session.bridge()].push_back(&session);
     for (auto& [bridge, guard] : guards_) {
         guard->set_hosts_known(monitor_.has_value());
+        guard->on_lan_rules(configuration_ != nullptr && configuration_->guard.nftables &&
+                            nft_problem_.empty());
         guard->look(sessions[bridge], now);
     }
     apply_rules();
@@ -334,15 +343,21 @@ Result<json, std::string> GuardControl::on_request(const json& request) {
     command.hold_for = std::chrono::seconds(request.value("seconds", std::uint32_t{0}));
     const std::string port = request.value("port", "");
     bool known = port.empty();
+    std::size_t concerned = 0;
     for (auto& [bridge, guard] : guards_) {
         const auto id = port.empty() ? std::nullopt : guard->port_named(port);
         if (!port.empty() && !id) continue;
         known = true;
         command.port = id;
-        guard->on_command(command, boot_now());
+        concerned += guard->on_command(command, boot_now());
     }
     if (!known)
         return Unexpected("no session and no LAN port of a guarded bridge is called \"" + port + "\"");
+    if (command.what == GuardCommand::What::hold && concerned == 0)
+        return Unexpected(
+            "nothing is held: " +
+            (port.empty() ? "no session of a guarded bridge" : '"' + port + "\" is no session that") +
+            (command.vid ? " carries " + stp_guard::vlan_text(*command.vid) : " carries a VLAN"));
     return answer();
 }
 

@@ -26,6 +26,7 @@ class GuardControl final : public ControlPlane {
     void on_kernel_change() override;
     /// For whoever watches storms.
     void on_storm(SessionIndex session, std::uint16_t vid, bool active);
+    void on_heavy_storm(SessionIndex session, std::uint16_t vid);
     /// Blocks of LAN ports are in the kernel again, if they were among it: the tables that were put back.
     [[nodiscard]] std::vector<std::string> on_rules_lost(const bridge::RuleLosses& losses);
     void stop() override;

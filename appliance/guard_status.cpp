@@ -122,6 +122,12 @@ void render_vlans(const json& guard, std::ostream& out) {
     table.print(out);
 }
 
+void render_absent(const json& guard, std::ostream& out) {
+    for (const json& absent : guard.value("not_at_peer", json::array()))
+        out << "session " << text_of(absent, "session") << ": its peer does not carry "
+            << text_of(absent, "vlans") << ", which stays closed\n";
+}
+
 void render_peers(const json& guard, std::ostream& out) {
     for (const json& peer : guard.value("peers", json::array()))
         out << "session " << text_of(peer, "session") << ": "
@@ -162,6 +168,7 @@ void render_bridge(const json& guard, std::ostream& out) {
     out << "guard of " << text_of(guard, "bridge") << ": "
         << (guard.value("observe", false) ? "observing only, " : "");
     render_vlans(guard, out);
+    render_absent(guard, out);
     for (const json& block : guard.value("lan_blocks", json::array()))
         out << "LAN port " << text_of(block, "port") << ": VLAN " << vlan_words(block) << " blocked for "
             << duration_text(static_cast<std::uint64_t>(block.value("for_seconds", 0.0))) << ": "
@@ -205,6 +212,7 @@ json guard_status_json(const std::string& bridge, const stp_guard::GuardStatus& 
              {"open_vlans", status.open_vlans},
              {"closed_vlans", status.vlans.size()},
              {"vlans", json::array()},
+             {"not_at_peer", json::array()},
              {"lan_blocks", json::array()},
              {"peers", json::array()},
              {"roots", json::array()},
@@ -217,6 +225,11 @@ json guard_status_json(const std::string& bridge, const stp_guard::GuardStatus& 
     for (const auto& vlan : worst_first(status.vlans)) {
         if (out["vlans"].size() >= kVlansShown) break;
         out["vlans"].push_back(vlan_json(vlan, now, port));
+    }
+    for (const auto& absent : status.not_at_peer) {
+        const std::string vlans = absent.vlans.text();
+        const std::string untagged = absent.untagged ? (vlans.empty() ? "untagged" : ",untagged") : "";
+        out["not_at_peer"].push_back({{"session", port(absent.session)}, {"vlans", vlans + untagged}});
     }
     for (const auto& block : status.lan_blocks)
         out["lan_blocks"].push_back(

@@ -199,6 +199,10 @@ void StormControl::on_evidence(SessionIndex session, std::uint16_t vid) {
     watch_.on_evidence({stp_guard::PortId{raw(session)}, vid}, boot_now());
 }
 
+void StormControl::expect_flood(SessionIndex session, std::uint16_t vid, TimePoint until) {
+    watch_.expect_flood({stp_guard::PortId{raw(session)}, vid}, until);
+}
+
 void StormControl::sample(TimePoint now) {
     for (SessionControl& session : services_.sessions) sample_session(session, now);
     sample_lan(now);
@@ -254,6 +258,7 @@ void StormControl::on_event(const stp_guard::StormEvent& event, TimePoint now) {
           sentence_of(event, *session),
           {}},
          event.now, now);
+    if (on_heavy_storm_ && event.now.level == StormLevel::suspended) on_heavy_storm_(index, event.key.vid);
     const bool serious = event.now.level >= StormLevel::storm;
     const bool was = event.before >= StormLevel::storm;
     if (was == serious) return;

@@ -38,10 +38,15 @@ class StormControl final : public ControlPlane {
     void configure(const config::Configuration& configuration) override;
     void on_kernel_change() override;
     void on_storm(OnStorm handler) { on_storm_ = std::move(handler); }
+    /// One of those is so heavy, with signs of a loop, that the configuration wants its VLAN to be suspended.
+    using OnHeavyStorm = std::function<void(SessionIndex session, std::uint16_t vid)>;
+    void on_heavy_storm(OnHeavyStorm handler) { on_heavy_storm_ = std::move(handler); }
     /// For other events of the guard too.
     [[nodiscard]] GuardCaptures& captures() noexcept { return captures_; }
     /// A probe came back there, or hosts move: what may turn a storm into a suspension, where that is wished.
     void on_evidence(SessionIndex session, std::uint16_t vid);
+    /// Much unknown unicast until then is no storm: StormWatch::expect_flood().
+    void expect_flood(SessionIndex session, std::uint16_t vid, TimePoint until);
     /// Limits are in the kernel again, if they were among it: the tables that were put back.
     [[nodiscard]] std::vector<std::string> on_rules_lost(const bridge::RuleLosses& losses);
     void stop() override;
@@ -81,6 +86,7 @@ class StormControl final : public ControlPlane {
     ControlServices& services_;
     GuardCaptures captures_;
     OnStorm on_storm_;
+    OnHeavyStorm on_heavy_storm_;
     stp_guard::StormWatch watch_;
     LanLimits lan_;
     std::vector<std::string> lan_ports_;  ///< by what their PortId has more than kFirstLanPort

@@ -66,7 +66,7 @@ constexpr auto kSchema = std::to_array<KeySpec>({
 {"guard.lan_storm", "per_source", text, "`40 pps, burst 80`", "a limit in pps", "Address resolution of one source MAC.", "\"40 pps, burst 80\""},
 
 {"bridge", "name", text, kRequired, "1 to 15 characters, an interface name", "The bridge's interface. Sessions refer to it.", "\"br-dc\""},
-{"bridge", "ownership", text, "`create`", "`create`, `adopt`", "`create`: made at start, removed at stop. `adopt`: made by somebody else; only our ports are added and removed.", "\"create\""},
+{"bridge", "ownership", text, "`create`", "`create`, `adopt`", "`create`: made at start, removed at stop. `adopt`: made by somebody else; only our ports are added and removed, and the guard watches all of them.", "\"create\""},
 {"bridge", "ports", texts, "none", "interface names", "Physical ports. One that is not there yet is waited for.", "[\"lan0\"]"},
 {"bridge", "mtu", integer, "1500", "576 to 9216", "Bytes of payload in a frame, for the bridge and our ports.", "1500"},
 {"bridge", "vlan_filtering", text, "`auto`", "`auto`, `on`, `off`", "Filtering of VLANs by the kernel. `auto`: where the kernel can. The daemon filters each session in any case.", "\"auto\""},

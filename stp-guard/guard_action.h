@@ -46,7 +46,7 @@ struct PinMac {
     MacAddress mac;
     bool pinned = true;
 };
-/// The peer's site had a topology change: flooding until then is no storm.
+/// The peer's site had a topology change: flooding until then is no storm. VID kAllVlans (guard_message.h): in all VLANs.
 struct ExpectFlood {
     Place place;
     TimePoint until{};

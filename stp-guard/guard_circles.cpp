@@ -33,7 +33,7 @@ void GuardCore::on_circling_frame(Place place, Bytes frame, TimePoint now) {
 
 void GuardCore::on_circling_unicast(Place place, const Addressee& who, TimePoint now) {
     // As long as the loop is whole, question and answer would go round as well, and be mislearned at once.
-    if (options_.observe || !is_cut(place.vid, now)) return;
+    if (observes(place.port) || !is_cut(place.vid, now)) return;
     event_seldom(GuardEventId::circling_unicast, Severity::warning, place,
                  vlan_text(place.vid) + ": frames for host " + who.text() + " go round through " +
                      name(place.port) + ", since switches learned in the loop that it is where it is not. " +
@@ -45,7 +45,7 @@ void GuardCore::on_circling_unicast(Place place, const Addressee& who, TimePoint
 
 /// What it said came by two ways, so switches may have learned it where it is not. Asked as soon as the loop is cut.
 void GuardCore::remember_to_ask(Place place, const Addressee& who, TimePoint now) {
-    if (!who.address || options_.observe) return;
+    if (!who.address || observes(place.port)) return;
     const auto same = [&](const Question& known) {
         return known.place.vid == place.vid && known.who.address == who.address;
     };

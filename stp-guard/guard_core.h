@@ -11,10 +11,12 @@
 
 #include <array>
 #include <deque>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
 #include <string>
+#include <tuple>
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
@@ -72,8 +74,10 @@ struct Edge {
     std::optional<TimePoint> decide_by;  ///< proven; who should decide has until then
     Cause pending = Cause::none;
     std::optional<TimePoint> proof_at;
+    std::optional<TimePoint> broken_at;  ///< when the policy was last broken that it is suspended for
     Proof evidence;
     bool opened_before = false;
+    bool absent = false;  ///< the peer does not carry this VLAN: nothing to look for, and nothing to tell
     bool told_waiting = false;
     bool peer_blocked = false;  ///< as of the last round
     TimePoint cut_short{};      ///< the hold was cut short then
@@ -115,6 +119,10 @@ struct Port {
     std::optional<TimePoint> message_sent;
     bool told_guard = false;
     bool refused = false;  ///< sessions: some of its edges may be in that phase
+    bool absent = false;   ///< sessions: some of its VLANs may be absent at the peer
+    std::map<std::uint16_t, TimePoint>
+        asked;        ///< VLANs that the peer has and we have not, by their number on the wire
+    Place root_told;  ///< the last one that was told of
 
     [[nodiscard]] bool is_lan() const noexcept { return spec.kind == PortKind::lan; }
     [[nodiscard]] PortId id() const noexcept { return spec.id; }
@@ -143,10 +151,13 @@ class GuardCore {
     void on_storm(Place place, bool active, TimePoint now);
     void on_repeated_flood(Place place, TimePoint now);
     void on_bpdu(PortId id, const BpduFrame& frame, TimePoint now);
+    void on_tunnel_bpdu(Place place, TimePoint now);
+    void on_heavy_storm(Place place, TimePoint now);
+    void on_lan_rules(bool in_force) { lan_rules_ = in_force; }
     void on_host(Place place, const MacAddress& mac, TimePoint now);
     void on_host_gone(std::uint16_t vid, const MacAddress& mac);
     void on_fdb_overrun(TimePoint now);
-    void on_command(const GuardCommand& command, TimePoint now);
+    std::size_t on_command(const GuardCommand& command, TimePoint now);
 
     // guard_circles.cpp
     void on_circling_frame(Place place, Bytes frame, TimePoint now);
@@ -183,6 +194,11 @@ class GuardCore {
     [[nodiscard]] const Port* port(PortId id) const;
     [[nodiscard]] Edge* edge(Place place);
     [[nodiscard]] std::size_t sessions_up() const;
+    /// Some session that is up carries it.
+    [[nodiscard]] bool could_forward(std::uint16_t vid) const;
+    void note_numbering();
+    /// Everything but the blocks there.
+    [[nodiscard]] bool observes(PortId id) const;
     template <class F>
     void each_lan(std::uint16_t vid, F&& f) const {
         for (const auto& [id, port] : ports_)
@@ -206,8 +222,11 @@ class GuardCore {
     void prove(Place place, Cause cause, const Proof& proof, NodeId decider, TimePoint now);
     [[nodiscard]] NodeId decider(std::uint16_t vid, const std::vector<PortId>& sessions, TimePoint now) const;
     void block(Place place, Edge& edge, Cause cause, const Proof& proof, TimePoint now);
+    Duration begin_block(Place place, Edge& edge, Cause cause, const Proof& proof, TimePoint now);
+    void suspend(Place place, Cause cause, const std::string& why, TimePoint now);
     void block_outside(std::uint16_t vid, const Proof& proof, TimePoint now);
     void block_lan(Place place, const Proof& proof, TimePoint now);
+    void cannot_block_lan(Place place, const Proof& proof, TimePoint now);
     void decide_pending(Place place, Edge& edge, TimePoint now);
     [[nodiscard]] bool storm_in(std::uint16_t vid) const;
     [[nodiscard]] bool proven_now(const Edge& edge, TimePoint now) const;
@@ -230,10 +249,12 @@ class GuardCore {
     void watch_open(Place place, Edge& edge, TimePoint now);
     void open(Place place, Edge& edge, TimePoint now);
     void elect(Place place, Edge& edge, TimePoint now);
+    [[nodiscard]] bool is_forwarder(std::uint16_t vid) const;
+    void stand_by(Place place, Edge& edge, TimePoint now);
     void elect_all(std::uint16_t vid, TimePoint now);
     [[nodiscard]] bool listening(std::uint16_t vid, TimePoint now) const;
     void publish(Place place, Edge& edge);
-    [[nodiscard]] VlanState wanted_state(const Edge& edge) const;
+    [[nodiscard]] VlanState wanted_state(Place place, const Edge& edge) const;
     void cut_short(TimePoint now);
 
     // guard_exchange.cpp
@@ -242,7 +263,17 @@ class GuardCore {
     void greet_peer(Port& port, TimePoint now);
     void accept_peer(Port& port, const GuardMessage& message, TimePoint now);
     void note_peer(Port& port, TimePoint now);
+    /// From the wire's numbers into ours. Returns VLANs of the peer's, in the wire's numbers, that we do not carry and it waits for.
+    [[nodiscard]] static std::vector<std::uint16_t> renumber(const Port& port, GuardMessage& message);
+    [[nodiscard]] static std::optional<std::uint16_t> our_number(const Port& port, std::uint16_t wire_vid,
+                                                                 bool one_vlan);
+    [[nodiscard]] static std::uint16_t on_wire(const Port& port, std::uint16_t vid) {
+        return port.spec.renumbers ? port.spec.wire_vid : vid;
+    }
     void on_peer_entry(Port& port, const VlanEntry& entry, TimePoint now);
+    void set_absent(Port& port, Place place, Edge& edge, TimePoint now);
+    void wake(Place place, Edge& edge);
+    void wake_all(Port& port);
     [[nodiscard]] bool blocked_lately(std::uint16_t vid, TimePoint now) const;
     void on_shapes(const Port& from, const std::vector<ShapeEntry>& shapes, TimePoint now);
     void on_peer_roots(const Port& port, const std::vector<RootEntry>& roots, TimePoint now);
@@ -252,6 +283,8 @@ class GuardCore {
     void announce_all(TimePoint now);
     void send_messages(TimePoint now);
     void send_message(Port& port, std::uint64_t echo, TimePoint now);
+    void add_entries(Port& port, GuardMessage& message, TimePoint now, const std::function<void()>& full);
+    void add_roots(Port& port, GuardMessage& message);
     [[nodiscard]] VlanEntry entry_for(const Port& port, std::uint16_t vid, TimePoint now) const;
 
     // guard_circles.cpp
@@ -293,17 +326,20 @@ class GuardCore {
     std::unordered_map<std::uint16_t, TimePoint> repeated_floods_;
     std::unordered_map<Place, TimePoint> looked_closer_;
     std::unordered_map<std::uint16_t, TimePoint> signs_;
-    std::unordered_map<Place, RootStatus> roots_;
+    std::map<Place, RootStatus> roots_;
     std::unordered_map<std::uint16_t, TimePoint> flushed_;
     std::deque<Question> to_ask_;
     std::vector<std::pair<std::uint16_t, TimePoint>> changes_to_tell_;  ///< and until when
     std::map<NodeId, Shape> shapes_;
     std::map<std::pair<GuardEventId, Place>, TimePoint> told_;
-    std::map<std::pair<std::string, std::uint16_t>, SavedRecord> saved_;
+    std::set<std::uint16_t> renumbered_;  ///< VLANs that other sites may have another number for
+    /// By port, VLAN, and whether it is one of a LAN port, which may have a session's name.
+    std::map<std::tuple<std::string, std::uint16_t, bool>, SavedRecord> saved_;
     std::unordered_set<std::string> opened_before_;
     std::set<std::pair<std::string, std::uint64_t>>
         ready_before_;              ///< LAN ports by name, and the link that carried frames
     bool observe_ordered_ = false;  ///< by a person, whatever the configuration says
+    bool lan_rules_ = true;         ///< a LAN port can be blocked
 
     std::deque<GuardAction> actions_;
     TimePoint latest_{};

@@ -68,6 +68,15 @@ void GuardEngine::on_circling_frame(Place place, Bytes frame, TimePoint now) {
 void GuardEngine::on_bpdu(PortId port, const BpduFrame& frame, TimePoint now) {
     core_->on_bpdu(port, frame, core_->steady(now));
 }
+void GuardEngine::on_tunnel_bpdu(Place place, TimePoint now) {
+    core_->on_tunnel_bpdu(place, core_->steady(now));
+}
+void GuardEngine::on_heavy_storm(Place place, TimePoint now) {
+    core_->on_heavy_storm(place, core_->steady(now));
+}
+void GuardEngine::on_lan_rules(bool in_force) {
+    core_->on_lan_rules(in_force);
+}
 void GuardEngine::on_host(Place place, const MacAddress& mac, TimePoint now) {
     core_->on_host(place, mac, core_->steady(now));
 }
@@ -77,8 +86,8 @@ void GuardEngine::on_host_gone(std::uint16_t vid, const MacAddress& mac, TimePoi
 void GuardEngine::on_fdb_overrun(TimePoint now) {
     core_->on_fdb_overrun(core_->steady(now));
 }
-void GuardEngine::on_command(const GuardCommand& command, TimePoint now) {
-    core_->on_command(command, core_->steady(now));
+std::size_t GuardEngine::on_command(const GuardCommand& command, TimePoint now) {
+    return core_->on_command(command, core_->steady(now));
 }
 void GuardEngine::on_timeout(TimePoint now) {
     core_->on_timeout(core_->steady(now));
@@ -123,11 +132,29 @@ void GuardCore::on_port(const GuardPort& spec, TimePoint now) {
     Port& changed = place->second;
     changed.spec = spec;
     if (fresh) changed.opened_before = opened_before_.contains(spec.name);
+    changed.asked.clear();
     const std::vector<std::uint16_t> before = std::move(changed.vids);
     changed.vids = vids_of(spec);
     for (const std::uint16_t vid : before)
         if (!edge_vids(changed, vid)) drop_place(changed, vid);
+    note_numbering();
     add_places(changed, now);
+    if (changed.is_lan()) return;
+    for (const std::uint16_t vid : changed.vids)
+        publish({spec.id, vid}, *edge({spec.id, vid}));  // it may observe now, or not any more
+}
+
+void GuardCore::note_numbering() {
+    renumbered_.clear();
+    for (const auto& [id, session] : ports_)
+        if (session.spec.renumbers) renumbered_.insert(session.vids.begin(), session.vids.end());
+}
+
+bool GuardCore::observes(PortId id) const {
+    if (observe_ordered_) return true;
+    const Port* at = port(id);
+    const bool session = at != nullptr && !at->is_lan();
+    return session ? at->spec.observe.value_or(options_.observe) : options_.observe;
 }
 
 void GuardCore::on_port_gone(PortId id, TimePoint now) {
@@ -140,6 +167,7 @@ void GuardCore::on_port_gone(PortId id, TimePoint now) {
     std::erase_if(roots_, [id](const auto& entry) { return entry.first.port == id; });
     std::erase_if(storms_, [id](const auto& entry) { return entry.first.port == id; });
     ports_.erase(id);
+    note_numbering();
 }
 
 /// Places that are there already stay as they are.
@@ -147,16 +175,16 @@ void GuardCore::add_places(Port& of, TimePoint now) {
     for (const std::uint16_t vid : of.vids) {
         const Place place{of.id(), vid};
         if (of.up) scheduler_.add(place, now);
-        const auto saved = saved_.extract({of.spec.name, vid});
+        const auto saved = saved_.extract({of.spec.name, vid, of.is_lan()});
         if (of.is_lan()) {
-            if (saved.empty() || saved.mapped().kind != SavedRecord::Kind::lan_block) continue;
+            if (saved.empty()) continue;
             LanBlock& block = lan_blocks_.try_emplace(place, options_.block).first->second;
             block.active = true;
             block.since = saved.mapped().since;
             block.hold_until = saved.mapped().held_until;
             block.backoff.restore(saved.mapped().trips, saved.mapped().last_trip);
             block.evidence.text = "found before a restart";
-            if (!options_.observe) act(BlockLanPort{place, true});
+            if (!observes(place.port)) act(BlockLanPort{place, true});
             continue;
         }
         const auto [added, fresh] = edges_.try_emplace(place, options_.block);
@@ -165,7 +193,7 @@ void GuardCore::add_places(Port& of, TimePoint now) {
         edge.since = now;
         edge.opened_before = of.opened_before;
         busy_.insert(place);
-        if (!saved.empty() && saved.mapped().kind != SavedRecord::Kind::lan_block) {
+        if (!saved.empty()) {
             const SavedRecord& record = saved.mapped();
             edge.phase = record.kind == SavedRecord::Kind::held ? Phase::held : Phase::blocked;
             edge.cause = record.cause;
@@ -176,19 +204,24 @@ void GuardCore::add_places(Port& of, TimePoint now) {
             if (record.order_until != TimePoint{}) edge.order_until = record.order_until;
             edge.evidence.text = "found before a restart";
         }
-        edge.published = wanted_state(edge);
+        edge.published = wanted_state(place, edge);
         act(SetVlanState{place, edge.published});
+        elect(place, edge, now);
     }
 }
 
 void GuardCore::drop_place(Port& of, std::uint16_t vid) {
     const Place place{of.id(), vid};
     scheduler_.remove(place);
+    const Edge* gone = edge(place);
+    // Else a restart would bring back a block or an order of the past.
+    if (gone != nullptr && (gone->phase == Phase::blocked || gone->phase == Phase::held)) act(PersistState{});
     edges_.erase(place);
     busy_.erase(place);
     const auto block = lan_blocks_.find(place);
     if (block == lan_blocks_.end()) return;
-    if (block->second.active && !options_.observe) act(BlockLanPort{place, false});
+    if (block->second.active) act(PersistState{});
+    if (block->second.active && !observes(place.port)) act(BlockLanPort{place, false});
     lan_blocks_.erase(block);
 }
 
@@ -212,6 +245,8 @@ void GuardCore::on_link(PortId id, bool up, TimePoint now, std::uint64_t link) {
         shape_changed(now);
     }
     if (changed->is_lan()) return;
+    changed->asked.clear();
+    wake_all(*changed);
     for (const std::uint16_t vid : changed->vids) {
         const Place place{id, vid};
         Edge& affected = *edge(place);
@@ -233,11 +268,13 @@ void GuardCore::begin_opening(Place place, Edge& edge, Cause cause, TimePoint no
     edge.suspended = false;
     edge.on_our_own = false;
     edge.told_waiting = false;
+    edge.absent = false;
     edge.decide_by.reset();
     edge.proven_rounds = 0;
     edge.rounds.restart();
     busy_.insert(place);
     publish(place, edge);
+    elect(place, edge, now);  // a sibling may have taken over meanwhile
 }
 
 Port* GuardCore::port(PortId id) {
@@ -259,6 +296,12 @@ std::size_t GuardCore::sessions_up() const {
     }));
 }
 
+bool GuardCore::could_forward(std::uint16_t vid) const {
+    return std::any_of(ports_.begin(), ports_.end(), [vid](const auto& entry) {
+        return !entry.second.is_lan() && entry.second.up && edge_vids(entry.second, vid);
+    });
+}
+
 VlanState GuardCore::vlan_state(Place place) const {
     const auto found = edges_.find(place);
     return found == edges_.end() ? VlanState::closed : found->second.published;
@@ -266,7 +309,7 @@ VlanState GuardCore::vlan_state(Place place) const {
 
 bool GuardCore::lan_blocked(Place place) const {
     const auto found = lan_blocks_.find(place);
-    return found != lan_blocks_.end() && found->second.active && !options_.observe;
+    return found != lan_blocks_.end() && found->second.active && !observes(place.port);
 }
 
 // ---------------------------------------------------------------------------------------------------------- timers
@@ -309,9 +352,10 @@ void GuardCore::send_probes(TimePoint now) {
         if (out == nullptr) continue;
         std::uint16_t flags = 0;
         if (sessions >= 2) flags |= ProbeFlags::kManySessions;
-        if (sessions >= 1) flags |= ProbeFlags::kAble;
+        if (could_forward(place->vid)) flags |= ProbeFlags::kAble;
         const bool blocked = out->is_lan() ? lan_blocked(*place) : vlan_state(*place) != VlanState::open;
         if (blocked) flags |= ProbeFlags::kBlocked;
+        if (renumbered_.contains(place->vid)) flags |= ProbeFlags::kRenumbered;
         act(SendProbe{*place, emit(ledger_.next(*place, out->spec.kind, flags, now), authenticator_)});
     }
 }
@@ -380,7 +424,10 @@ void GuardCore::on_probe(Port& at, std::uint16_t vid, Bytes frame, TimePoint now
         ++refusals_[static_cast<std::size_t>(received.error())];
         return;
     }
-    const auto accepted = ledger_.judge(*received, vid, authenticator_, now, at.spec.renumbers);
+    const Numbering numbering = at.spec.renumbers           ? Numbering::any
+                                : renumbered_.contains(vid) ? Numbering::others_other
+                                                            : Numbering::same;
+    const auto accepted = ledger_.judge(*received, vid, authenticator_, now, numbering);
     if (!accepted) {
         ++refusals_[static_cast<std::size_t>(accepted.error())];
         on_refused_probe(at, vid, *received, accepted.error(), now);

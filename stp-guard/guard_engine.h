@@ -58,12 +58,20 @@ class GuardEngine {
     /// Unicast, which was dropped for it: makes its host say where it is.
     void on_circling_frame(Place place, Bytes frame, TimePoint now);
     void on_bpdu(PortId port, const BpduFrame& frame, TimePoint now);
+    /// A BPDU came out of a session whose policy is that none may: its VLAN is suspended there until none comes any more.
+    void on_tunnel_bpdu(Place place, TimePoint now);
+    /// A storm far over its limit, with signs of a loop, where the policy is to suspend its VLAN on that session.
+    void on_heavy_storm(Place place, TimePoint now);
+    /// Whether LAN ports can be blocked at all; they can unless told otherwise. Else a loop between two of them keeps what is flooded
+    /// from the sessions while it storms.
+    void on_lan_rules(bool in_force);
     /// The bridge learned a host, or learned it elsewhere.
     void on_host(Place place, const MacAddress& mac, TimePoint now);
     void on_host_gone(std::uint16_t vid, const MacAddress& mac, TimePoint now);
     /// Notifications of the forwarding table were lost: a sign of a flap storm.
     void on_fdb_overrun(TimePoint now);
-    void on_command(const GuardCommand& command, TimePoint now);
+    /// Returns how many VLANs of how many ports it concerned; a hold of none is no event.
+    std::size_t on_command(const GuardCommand& command, TimePoint now);
 
     void on_timeout(TimePoint now);
     [[nodiscard]] std::optional<TimePoint> next_timeout() const;

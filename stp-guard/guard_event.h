@@ -20,7 +20,7 @@ enum class Severity : std::uint8_t { info, warning, critical };
     X(opened)               /* a VLAN's BUM crosses a session from now on */                \
     X(blocked)              /* a loop was proven, and this side blocks */                   \
     X(peer_blocks)          /* a loop was proven, and the peer blocks */                    \
-    X(suspended)            /* the loop goes on although BUM is blocked */                  \
+    X(suspended)            /* the loop goes on although BUM is blocked, or by policy */    \
     X(still_blocked)        /* its time is over, but the loop is still there */             \
     X(lan_port_blocked)     /* one VLAN on one of two LAN ports that are connected */       \
     X(lan_port_opened)                                                                      \
@@ -33,6 +33,7 @@ enum class Severity : std::uint8_t { info, warning, critical };
     X(identity_refused)     /* the peer has our node or site identifier */                  \
     X(peer_without_guard)                                                                   \
     X(peer_with_guard)                                                                      \
+    X(vlan_not_at_peer)     /* a VLAN that only our end of the session carries */           \
     X(sibling_seen)         /* another gateway of this site */                              \
     X(sibling_elected)      /* which of them forwards a VLAN changed */                     \
     X(backdoor_suspected)   /* the same spanning tree root at both sites */                 \

@@ -16,6 +16,7 @@ constexpr auto kShapeIsNews = std::chrono::seconds(5);
 constexpr std::size_t kMaxShapes = 256;
 constexpr std::size_t kMaxRootsPerMessage = 16;
 constexpr auto kFloodExpected = std::chrono::seconds(10);
+constexpr auto kStillAsks = std::chrono::milliseconds(2500);
 
 }  // namespace
 
@@ -39,13 +40,11 @@ void GuardCore::on_message(Port& at, Bytes frame, TimePoint now) {
         return;
     }
     GuardMessage message = received->message;
-    if (at.spec.renumbers && at.vids.size() == 1) {
-        for (VlanEntry& entry : message.vlans) entry.vid = at.vids.front();
-        for (std::uint16_t& vid : message.topology_changes) vid = at.vids.front();
-    }
+    const auto not_ours = renumber(at, message);
     const bool was_present = at.peer.present(now);
     switch (at.peer.on_message(message, now)) {
         case PeerLink::Outcome::believed:
+            for (const std::uint16_t vid : not_ours) at.asked[vid] = now;
             if (!was_present) greet_peer(at, now);
             return accept_peer(at, message, now);
         case PeerLink::Outcome::refused: return refuse_peer(at, message, now);
@@ -59,6 +58,34 @@ void GuardCore::on_message(Port& at, Bytes frame, TimePoint now) {
         case PeerLink::Outcome::our_own:
         case PeerLink::Outcome::other_domain: ++refused_messages_; return;
     }
+}
+
+std::optional<std::uint16_t> GuardCore::our_number(const Port& at, std::uint16_t wire_vid, bool one_vlan) {
+    if (!at.spec.renumbers) return edge_vids(at, wire_vid) ? std::optional(wire_vid) : std::nullopt;
+    const bool meant = at.vids.size() == 1 && (one_vlan || wire_vid == at.spec.wire_vid);
+    return meant ? std::optional(at.vids.front()) : std::nullopt;
+}
+
+std::vector<std::uint16_t> GuardCore::renumber(const Port& at, GuardMessage& message) {
+    const bool one_vlan = (message.flags & GuardMessage::kOneVlan) != 0;
+    std::vector<std::uint16_t> not_ours;
+    std::vector<VlanEntry> entries;
+    for (VlanEntry entry : message.vlans) {
+        const auto vid = our_number(at, entry.vid, one_vlan);
+        if (vid) {
+            entry.vid = *vid;
+            entries.push_back(entry);
+        } else if (!entry.has(VlanEntry::kNotHere)) {
+            not_ours.push_back(entry.vid);
+        }
+    }
+    message.vlans = std::move(entries);
+    for (std::uint16_t& changed : message.topology_changes)
+        if (changed != kAllVlans) changed = our_number(at, changed, one_vlan).value_or(changed);
+    if (at.spec.renumbers && one_vlan && at.vids.size() == 1)
+        for (RootEntry& root : message.roots)
+            if (root.vid != 0) root.vid = at.vids.front();
+    return not_ours;
 }
 
 void GuardCore::refuse_peer(Port& at, const GuardMessage& message, TimePoint now) {
@@ -111,6 +138,7 @@ void GuardCore::accept_peer(Port& at, const GuardMessage& message, TimePoint now
 void GuardCore::note_peer(Port& at, TimePoint now) {
     if (!at.up) return;
     const bool present = at.peer.present(now);
+    if (!present) wake_all(at);  // who does not speak carries what it will
     if (present && !at.told_guard) {
         at.told_guard = true;
         event(GuardEventId::peer_with_guard, Severity::info, {at.id(), 0},
@@ -128,6 +156,8 @@ void GuardCore::on_peer_entry(Port& at, const VlanEntry& entry, TimePoint now) {
     const Place place{at.id(), entry.vid};
     Edge* found = edge(place);
     if (found == nullptr) return;
+    if (entry.has(VlanEntry::kNotHere)) return set_absent(at, place, *found, now);
+    wake(place, *found);
     const bool special =
         entry.state != VlanState::open || entry.has(VlanEntry::kBlocks) || entry.has(VlanEntry::kProven);
     if (special && found->phase == Phase::open) busy_.insert(place);
@@ -141,6 +171,30 @@ void GuardCore::on_peer_entry(Port& at, const VlanEntry& entry, TimePoint now) {
     if (ours && !blocked_lately(entry.vid, now))
         block(place, *found, Cause::peer_proof,
               {"the peer's probes came back, so the two sites are connected elsewhere", 2}, now);
+}
+
+/// Nothing that we would wait for comes: it stays closed without probes and words, until the peer has it too or is no more.
+void GuardCore::set_absent(Port& at, Place place, Edge& edge, TimePoint now) {
+    if (edge.phase != Phase::opening || edge.absent) return;
+    edge.absent = at.absent = true;
+    edge.rounds.restart();
+    busy_.erase(place);
+    event(GuardEventId::vlan_not_at_peer, Severity::info, place,
+          vlan_text(place.vid) + " is not carried by the peer of " + at.spec.name +
+              ", only here. It stays closed; is it missing in the configuration of one end?",
+          now);
+}
+
+void GuardCore::wake(Place place, Edge& edge) {
+    if (!std::exchange(edge.absent, false)) return;
+    edge.rounds.restart();
+    busy_.insert(place);
+}
+
+void GuardCore::wake_all(Port& at) {
+    if (!std::exchange(at.absent, false)) return;
+    for (const std::uint16_t vid : at.vids)
+        if (Edge* found = edge({at.id(), vid})) wake({at.id(), vid}, *found);
 }
 
 /// What is told of a loop in that VLAN may be older than our block.
@@ -198,7 +252,7 @@ void GuardCore::on_peer_roots(const Port& at, const std::vector<RootEntry>& root
 
 void GuardCore::on_peer_changes(const Port& at, const std::vector<std::uint16_t>& vids, TimePoint now) {
     for (const std::uint16_t vid : vids)
-        if (edge_vids(at, vid)) act(ExpectFlood{{at.id(), vid}, now + kFloodExpected});
+        if (vid == kAllVlans || edge_vids(at, vid)) act(ExpectFlood{{at.id(), vid}, now + kFloodExpected});
 }
 
 // --------------------------------------------------------------------------------------------------------- sending
@@ -239,6 +293,7 @@ void GuardCore::send_message(Port& to, std::uint64_t echo, TimePoint now) {
     message.boot_nonce = ledger_.boot_nonce();
     message.nonce_echo = echo;
     message.tunnel_count = static_cast<std::uint16_t>(sessions_up());
+    message.flags = to.spec.renumbers ? GuardMessage::kOneVlan : std::uint16_t{0};
     message.port = to.id();
     // Our own shape always, so that it is known before it changes; others' while they are news.
     shapes_.try_emplace(
@@ -252,18 +307,16 @@ void GuardCore::send_message(Port& to, std::uint64_t echo, TimePoint now) {
         if ((node == self_.node || news) && message.shapes.size() < kMaxShapesPerMessage)
             message.shapes.push_back({node, shape.count});
     }
-    for (const auto& [place, root] : roots_)
-        if (message.roots.size() < kMaxRootsPerMessage) message.roots.push_back({place.vid, root.root});
-    for (const auto& [vid, until] : changes_to_tell_)
-        if (until > now && edge_vids(to, vid)) message.topology_changes.push_back(vid);
+    add_roots(to, message);
+    for (const auto& [vid, until] : changes_to_tell_) {
+        if (until <= now) continue;
+        if (vid == kAllVlans) message.topology_changes.push_back(vid);
+        if (edge_vids(to, vid)) message.topology_changes.push_back(on_wire(to, vid));
+    }
 
-    std::unordered_set<std::uint16_t> vids;
-    for (const Place place : busy_)
-        if (place.port == to.id()) vids.insert(place.vid);
-    to.peer.each_entry(now, [&](const VlanEntry& entry) {
-        if (entry.state != VlanState::open && edge_vids(to, entry.vid)) vids.insert(entry.vid);
-    });
+    bool any_sent = false;
     const auto flush = [&] {
+        any_sent = true;
         message.seq = to.peer.next_seq();
         auto frame = emit(message, guard_source(self_.node, to.id()), authenticator_);
         if (to.spec.message_tag) tag_guard_frame(frame, *to.spec.message_tag);
@@ -273,16 +326,44 @@ void GuardCore::send_message(Port& to, std::uint64_t echo, TimePoint now) {
         message.roots.clear();
         message.topology_changes.clear();
     };
-    for (const std::uint16_t vid : vids) {
-        message.vlans.push_back(entry_for(to, vid, now));
-        if (message.vlans.size() == kMaxVlansPerMessage) flush();
+    add_entries(to, message, now, flush);
+    if (!message.vlans.empty() || !any_sent) flush();
+}
+
+/// Of what is not simply open, here or there, and of what the peer waits for in vain. `full`: as often as no more fit.
+void GuardCore::add_entries(Port& to, GuardMessage& message, TimePoint now,
+                            const std::function<void()>& full) {
+    std::unordered_set<std::uint16_t> vids;
+    for (const Place place : busy_)
+        if (place.port == to.id()) vids.insert(place.vid);
+    to.peer.each_entry(now, [&](const VlanEntry& entry) {
+        const bool closed = entry.state != VlanState::open && !entry.has(VlanEntry::kNotHere);
+        if (closed && edge_vids(to, entry.vid)) vids.insert(entry.vid);
+    });
+    const auto add = [&](VlanEntry entry) {
+        message.vlans.push_back(entry);
+        if (message.vlans.size() == kMaxVlansPerMessage) full();
+    };
+    for (const std::uint16_t vid : vids) add(entry_for(to, vid, now));
+    std::erase_if(to.asked, [now](const auto& asked) { return now - asked.second >= kStillAsks; });
+    for (const auto& [wire_vid, at] : to.asked)
+        add({wire_vid, VlanState::closed, Cause::starting, VlanEntry::kNotHere, 0});
+}
+
+/// Some of those that the session is concerned by; the next message goes on where this one ends.
+void GuardCore::add_roots(Port& to, GuardMessage& message) {
+    auto next = roots_.upper_bound(to.root_told);
+    for (std::size_t i = 0; i < roots_.size() && message.roots.size() < kMaxRootsPerMessage; ++i, ++next) {
+        if (next == roots_.end()) next = roots_.begin();
+        const auto& [place, root] = *next;
+        to.root_told = place;
+        if (place.vid == 0 || edge_vids(to, place.vid)) message.roots.push_back({place.vid, root.root});
     }
-    if (!message.vlans.empty() || vids.empty() || vids.size() % kMaxVlansPerMessage != 0) flush();
 }
 
 VlanEntry GuardCore::entry_for(const Port& to, std::uint16_t vid, TimePoint now) const {
     VlanEntry out;
-    out.vid = vid;
+    out.vid = on_wire(to, vid);
     const auto found = edges_.find({to.id(), vid});
     if (found == edges_.end()) return out;
     const Edge& edge = found->second;
@@ -291,7 +372,7 @@ VlanEntry GuardCore::entry_for(const Port& to, std::uint16_t vid, TimePoint now)
     const auto flag = [&out](std::uint16_t bit, bool set) {
         if (set) out.flags |= bit;
     };
-    flag(VlanEntry::kBlocks, edge.phase == Phase::blocked && !options_.observe);
+    flag(VlanEntry::kBlocks, edge.phase == Phase::blocked && !observes(to.id()));
     flag(VlanEntry::kProven,
          edge.published == VlanState::open && edge.proof_at && now - *edge.proof_at < kProofIsNow);
     flag(VlanEntry::kListening, listening(vid, now));

@@ -20,10 +20,15 @@ struct GuardPort {
     bool untagged = false;
     /// A session of one VLAN, which the two sites may number differently: what arrives out of it is of our number.
     bool renumbers = false;
+    /// Of such a session: its VLAN's number between the gateways. 0: frames have no tag there.
+    std::uint16_t wire_vid = 0;
     /// VID of the tag without which messages to the peer do not fit the session's pseudowire; 0 is a priority tag. nullopt: none.
     std::optional<std::uint16_t> message_tag;
     /// A session that lets BPDUs cross: both sites are meant to have one root.
     bool one_tree = false;
+    /// A session that only observes, or that does not although the others do. nullopt: as GuardOptions says.
+    std::optional<bool> observe;
+    friend bool operator==(const GuardPort&, const GuardPort&) = default;
 };
 
 /// A person's.

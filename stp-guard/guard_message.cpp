@@ -37,7 +37,7 @@ std::optional<MessageError> read_changes(Bytes value, std::vector<std::uint16_t>
     if (value.size() % kChangeSize != 0) return MessageError::bad_part;
     for (std::size_t at = 0; at < value.size(); at += kChangeSize) {
         const std::uint16_t vid = load_be16(value.data() + at);
-        if (vid >= 4095) return MessageError::bad_vlan_entry;
+        if (vid > kAllVlans) return MessageError::bad_vlan_entry;
         out.push_back(vid);
     }
     return std::nullopt;

@@ -8,12 +8,13 @@
 //   +------------+------+--------------+-------+------+---------------------- - - -+-----+
 //   nonce echo   the boot nonce that the sender last heard from the receiver; 0: none. Only a message that echoes our nonce
 //                is believed, so an old one is not.
+//   flags        1: the sender's end of the session has one VLAN, which the receiver may number differently
 //   port         what the sender calls this session in its probes
 //   parts        1 VLAN entries, 8 bytes each: VID 2 | state 1 | cause 1 | flags 2 | held for, s 2
 //                2 shapes, 12 bytes each: node 8 | count 4
-//                3 topology changes: VID 2 each
+//                3 topology changes: VID 2 each; 4,095 stands for all
 //                4 roots, 10 bytes each: VID 2 | bridge identifier 8
-//                Others are skipped.
+//                Others are skipped. VLANs have the numbers that frames on the pseudowire have: 0 where those have no tag.
 //
 // The frame is untagged, to 01:80:c2:00:00:0e: a peer without a guard drops it, as every bridge does with that address.
 // Where a pseudowire carries tagged frames only it has a tag (GuardPort::message_tag), which says nothing.
@@ -49,7 +50,8 @@ struct VlanEntry {
     static constexpr std::uint16_t kHears = 16;  ///< the sender gets the receiver's probes out of the tunnel
     static constexpr std::uint16_t kFarLoop =
         32;  ///< what the sender puts into the tunnel comes back out of it
-    static constexpr std::uint16_t kStorm = 64;  ///< the sender sees a storm
+    static constexpr std::uint16_t kStorm = 64;     ///< the sender sees a storm
+    static constexpr std::uint16_t kNotHere = 128;  ///< an answer: the sender does not carry this VLAN
     [[nodiscard]] constexpr bool has(std::uint16_t flag) const noexcept { return (flags & flag) != 0; }
     friend bool operator==(const VlanEntry&, const VlanEntry&) = default;
 };
@@ -67,7 +69,12 @@ struct RootEntry {
     friend bool operator==(const RootEntry&, const RootEntry&) = default;
 };
 
+/// In place of a VID: all VLANs of the session.
+inline constexpr std::uint16_t kAllVlans = 4095;
+
 struct GuardMessage {
+    static constexpr std::uint16_t kOneVlan =
+        1;  ///< the sender's end has one VLAN, and numbers it as it likes
     Identity sender;
     std::uint64_t boot_nonce = 0;
     std::uint64_t nonce_echo = 0;

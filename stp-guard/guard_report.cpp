@@ -46,9 +46,19 @@ std::string GuardCore::evidence_text(const Trace& trace, std::uint16_t vid) cons
 GuardStatus GuardCore::status(TimePoint now) const {
     GuardStatus out;
     out.self = self_;
-    out.observe = options_.observe;
+    out.observe = options_.observe || observe_ordered_;
+    std::map<PortId, AbsentStatus> absent;
     for (const auto& [place, edge] : edges_) {
         const Port& session = *port(place.port);
+        if (edge.absent) {
+            AbsentStatus& all =
+                absent.try_emplace(place.port, AbsentStatus{place.port, {}, false}).first->second;
+            if (const auto vlan = VlanId::parse(place.vid))
+                all.vlans.insert(*vlan);
+            else
+                all.untagged = true;
+            continue;
+        }
         const auto entry = session.peer.entry(place.vid, now);
         const bool peer_blocks = entry && entry->has(VlanEntry::kBlocks);
         if (edge.phase == Phase::open && !edge.decide_by && !peer_blocks) {
@@ -70,6 +80,7 @@ GuardStatus GuardCore::status(TimePoint now) const {
         vlan.evidence = edge.evidence.text;
         out.vlans.push_back(std::move(vlan));
     }
+    for (auto& [id, all] : absent) out.not_at_peer.push_back(std::move(all));
     std::sort(out.vlans.begin(), out.vlans.end(),
               [](const VlanStatus& a, const VlanStatus& b) { return a.place < b.place; });
     for (const auto& [place, block] : lan_blocks_)

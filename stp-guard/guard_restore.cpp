@@ -11,7 +11,6 @@ Result<void, std::string> GuardCore::restore(Bytes saved, std::uint64_t boot, Ti
         return Unexpected("the guard's saved state cannot be read (" + std::string(name_of(state.error())) +
                           "); starting without it, closed until three rounds of probes are clean");
     observe_ordered_ = state->observe;
-    options_.observe = options_.observe || observe_ordered_;
     // Another boot has another clock. What is left of a hold is known; when it began is not.
     const bool same_clock = state->boot == boot && state->saved_at <= now;
     for (SavedRecord& record : state->records) {
@@ -41,7 +40,8 @@ Result<void, std::string> GuardCore::restore(Bytes saved, std::uint64_t boot, Ti
         } else {
             record.order_until = TimePoint{};
         }
-        saved_.insert_or_assign({record.port, record.vid}, record);
+        const bool of_lan = record.kind == SavedRecord::Kind::lan_block;
+        saved_.insert_or_assign({record.port, record.vid, of_lan}, record);
     }
     if (!saved_.empty())
         event(GuardEventId::state_restored, Severity::info, {},

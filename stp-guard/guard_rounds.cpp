@@ -13,6 +13,7 @@ constexpr auto kBlockTakesEffect = std::chrono::seconds(2);
 constexpr auto kLanBlockTakesEffect =
     std::chrono::milliseconds(200);  // the kernel has taken its rules by then
 constexpr auto kCutShortInterval = std::chrono::seconds(10);
+constexpr auto kLongestHello = std::chrono::seconds(10);  // IEEE 802.1D-2004 section 17.14
 
 }  // namespace
 
@@ -79,11 +80,15 @@ std::string GuardCore::why_dirty(Place place, const Edge& edge, TimePoint since,
     for (const Trace& trace : evidence_.traces(place.vid)) {
         if (trace.last < since) continue;
         if (closes_circle(trace, place)) return evidence_text(trace, place.vid);
-        if (edge.cause == Cause::outside_loop && trace.meaning() == Meaning::outside_loop &&
-            trace.last_circle >= since)
+        if (edge.cause != Cause::outside_loop) continue;
+        if (trace.meaning() == Meaning::outside_loop && trace.last_circle >= since)
             return "the loop behind " + name(trace.from) + " is still there";
+        if (trace.meaning() == Meaning::lan_loop && !lan_rules_)
+            return name(trace.from) + " and " + name(trace.to) + " are still connected outside";
     }
     if (edge.cause == Cause::outside_loop && storm_in(place.vid)) return "the storm goes on";
+    if (edge.broken_at && edge.cause == Cause::bpdu_guard && now - *edge.broken_at < kLongestHello)
+        return "BPDUs still come out of the tunnel";
     const Port& session = *port(place.port);
     if (!session.peer.present(now)) return {};
     if (seen_elsewhere(session, place.vid, since))
@@ -196,7 +201,8 @@ void GuardCore::watch_blocked(Place place, Edge& edge, TimePoint now) {
         act(PersistState{});
     }
     const bool both = entry && entry->has(VlanEntry::kBlocks) && !edge.on_our_own && in_force;
-    const bool shared = edge.cause != Cause::outside_loop && edge.cause != Cause::lan_loop;
+    const bool shared =
+        edge.cause == Cause::backdoor || edge.cause == Cause::sites_loop || edge.cause == Cause::peer_proof;
     if (both && shared && port(place.port)->peer.identity().node < self_.node) open(place, edge, now);
 }
 
@@ -208,13 +214,15 @@ void GuardCore::watch_open(Place place, Edge& edge, TimePoint now) {
     if (blocks && !edge.peer_blocked) {
         edge.peer_blocked = true;
         edge.since = now;
-        event_seldom(GuardEventId::peer_blocks, Severity::warning, place,
-                     vlan_text(place.vid) + " on " + session.spec.name +
-                         ": the peer blocks broadcast, unknown unicast and "
-                         "multicast because of a loop (" +
-                         std::string(name_of(entry->cause)) + "); it tries again in " +
-                         duration_text(std::chrono::seconds(entry->held_seconds)) + ".",
-                     std::chrono::seconds(30), now);
+        event_seldom(
+            GuardEventId::peer_blocks, Severity::warning, place,
+            vlan_text(place.vid) + " on " + session.spec.name +
+                (entry->state == VlanState::suspended
+                     ? ": the peer has suspended it ("
+                     : ": the peer blocks broadcast, unknown unicast and multicast because of a loop (") +
+                std::string(name_of(entry->cause)) + "); it tries again in " +
+                duration_text(std::chrono::seconds(entry->held_seconds)) + ".",
+            std::chrono::seconds(30), now);
     }
     if (!blocks) {
         if (edge.peer_blocked) act(FlushRemoteMacs{place.vid, true});
@@ -230,6 +238,8 @@ void GuardCore::watch_open(Place place, Edge& edge, TimePoint now) {
 }
 
 void GuardCore::open(Place place, Edge& edge, TimePoint now) {
+    // A sibling may have taken over while it was closed.
+    if (!is_forwarder(place.vid)) return stand_by(place, edge, now);
     const bool worth_telling = edge.phase == Phase::blocked || edge.told_waiting;
     if (edge.phase == Phase::blocked && is_loop(edge.cause)) act(FlushRemoteMacs{place.vid, true});
     const std::string after = edge.phase == Phase::blocked ? " after " + duration_text(now - edge.since) : "";
@@ -240,7 +250,9 @@ void GuardCore::open(Place place, Edge& edge, TimePoint now) {
     edge.on_our_own = false;
     edge.told_waiting = false;
     edge.peer_blocked = false;
+    edge.absent = false;
     edge.proof_at.reset();
+    edge.broken_at.reset();
     edge.proven_rounds = 0;
     edge.rounds.restart();
     if (!edge.opened_before) act(PersistState{});
@@ -282,7 +294,7 @@ void GuardCore::tick_lan_block(Place place, LanBlock& block, TimePoint now) {
     block.rounds.clean = dirty ? 0 : block.rounds.clean + (has_link ? 1U : 0U);
     if (block.rounds.clean < options_.opening.clean_rounds || now < block.hold_until) return;
     block.active = false;
-    if (!options_.observe) act(BlockLanPort{place, false});
+    if (!observes(place.port)) act(BlockLanPort{place, false});
     event(GuardEventId::lan_port_opened, Severity::info, place,
           vlan_text(place.vid) + " is open again on " + name(place.port) + " after " +
               duration_text(now - block.since) +
@@ -301,8 +313,7 @@ void GuardCore::elect_all(std::uint16_t vid, TimePoint now) {
 }
 
 void GuardCore::elect(Place place, Edge& edge, TimePoint now) {
-    const bool ours =
-        election_.alone(place.vid) || election_.forwarder(place.vid, sessions_up() > 0) == self_.node;
+    const bool ours = is_forwarder(place.vid);
     const bool forwards = edge.phase == Phase::open || edge.phase == Phase::opening;
     if (ours && edge.phase == Phase::standby) {
         begin_opening(place, edge, Cause::starting, now);
@@ -312,26 +323,36 @@ void GuardCore::elect(Place place, Edge& edge, TimePoint now) {
                 ": this gateway forwards it from now on, as soon as three rounds of probes are clean.",
             std::chrono::seconds(10), now);
     } else if (!ours && forwards) {
-        edge.phase = Phase::standby;
-        edge.cause = Cause::sibling;
-        edge.since = now;
-        edge.decide_by.reset();
-        publish(place, edge);
-        event_seldom(GuardEventId::sibling_elected, Severity::info, place,
-                     vlan_text(place.vid) + ": another gateway of this site forwards it; this one stands by.",
-                     std::chrono::seconds(10), now);
+        stand_by(place, edge, now);
     }
+}
+
+bool GuardCore::is_forwarder(std::uint16_t vid) const {
+    return election_.alone(vid) || election_.forwarder(vid, could_forward(vid)) == self_.node;
+}
+
+void GuardCore::stand_by(Place place, Edge& edge, TimePoint now) {
+    if (edge.phase == Phase::blocked || edge.phase == Phase::held) act(PersistState{});
+    edge.phase = Phase::standby;
+    edge.cause = Cause::sibling;
+    edge.since = now;
+    edge.absent = false;
+    edge.decide_by.reset();
+    publish(place, edge);
+    event_seldom(GuardEventId::sibling_elected, Severity::info, place,
+                 vlan_text(place.vid) + ": another gateway of this site forwards it; this one stands by.",
+                 std::chrono::seconds(10), now);
 }
 
 // ----------------------------------------------------------------------------------------------------------- states
 
-VlanState GuardCore::wanted_state(const Edge& edge) const {
-    if (options_.observe) return VlanState::open;
+VlanState GuardCore::wanted_state(Place place, const Edge& edge) const {
+    if (observes(place.port)) return VlanState::open;
     switch (edge.phase) {
         case Phase::open: return VlanState::open;
         case Phase::standby:
         case Phase::refused: return VlanState::suspended;
-        case Phase::held: return VlanState::bum_blocked;
+        case Phase::held:  // no order to close may open what was closed further
         case Phase::opening:
         case Phase::blocked: break;
     }
@@ -340,7 +361,7 @@ VlanState GuardCore::wanted_state(const Edge& edge) const {
 }
 
 void GuardCore::publish(Place place, Edge& edge) {
-    const VlanState wanted = wanted_state(edge);
+    const VlanState wanted = wanted_state(place, edge);
     if (wanted == edge.published) return;
     edge.published = wanted;
     act(SetVlanState{place, wanted});

@@ -24,6 +24,8 @@ std::string_view name_of(Cause cause) noexcept {
         case Cause::sibling: return "sibling";
         case Cause::refused: return "refused";
         case Cause::operator_hold: return "operator_hold";
+        case Cause::bpdu_guard: return "bpdu_guard";
+        case Cause::storm: return "storm";
     }
     return "unknown";
 }

@@ -25,8 +25,10 @@ enum class Cause : std::uint8_t {
     sibling = 7,        ///< another gateway of this site forwards this VLAN
     refused = 8,        ///< the peer has our node or site identifier
     operator_hold = 9,  ///< a person said so
+    bpdu_guard = 10,    ///< a BPDU came out of the tunnel, where the policy is that none may
+    storm = 11,         ///< a heavy storm with signs of a loop, where the policy is to suspend
 };
-inline constexpr std::uint8_t kLastCause = 9;
+inline constexpr std::uint8_t kLastCause = 11;
 [[nodiscard]] std::string_view name_of(Cause cause) noexcept;
 
 [[nodiscard]] constexpr bool is_loop(Cause cause) noexcept {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/time.h"
+#include "base/vlan_set.h"
 #include "stp-guard/bpdu.h"
 #include "stp-guard/guard_ids.h"
 #include "stp-guard/guard_states.h"
@@ -28,6 +29,13 @@ struct VlanStatus {
     bool peer_blocks = false;
     std::optional<VlanState> peer_state;
     std::string evidence;  ///< of the last block
+};
+
+/// VLANs of a session that its peer does not carry. They stay closed, and nothing is waited for.
+struct AbsentStatus {
+    PortId session{};
+    VlanSet vlans;
+    bool untagged = false;
 };
 
 struct LanBlockStatus {
@@ -65,8 +73,9 @@ struct ProbeRoundStatus {
 struct GuardStatus {
     Identity self;
     bool observe = false;
-    std::vector<VlanStatus> vlans;  ///< those that are not simply open
-    std::size_t open_vlans = 0;     ///< (session, VLAN) pairs that are
+    std::vector<VlanStatus> vlans;          ///< those that are not simply open
+    std::size_t open_vlans = 0;             ///< (session, VLAN) pairs that are
+    std::vector<AbsentStatus> not_at_peer;  ///< and those that could not be
     std::vector<LanBlockStatus> lan_blocks;
     std::vector<PeerStatus> peers;
     std::vector<RootStatus> roots;

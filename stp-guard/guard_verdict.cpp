@@ -208,6 +208,42 @@ void GuardCore::decide_pending(Place place, Edge& edge, TimePoint now) {
 }
 
 void GuardCore::block(Place place, Edge& edge, Cause cause, const Proof& proof, TimePoint now) {
+    const Duration hold = begin_block(place, edge, cause, proof, now);
+    publish(place, edge);
+    event(GuardEventId::blocked, Severity::critical, place,
+          vlan_text(place.vid) + " on " + name(place.port) + ": " + proof.text + ". " +
+              (observes(place.port) ? "Observing only: nothing was blocked"
+                                    : "Broadcast, unknown unicast and multicast are blocked") +
+              "; tried again in " + duration_text(hold) + ", and open after three clean rounds of probes.",
+          now, proof.witnesses);
+    announce_all(now);
+    act(PersistState{});
+}
+
+/// By the policy of whoever runs this gateway, and not for a proven loop: with the timer and the way back of a block.
+void GuardCore::suspend(Place place, Cause cause, const std::string& why, TimePoint now) {
+    Edge* found = edge(place);
+    if (found == nullptr) return;
+    Edge& edge = *found;
+    if (edge.cause == cause) edge.broken_at = now;
+    const bool looped = edge.phase == Phase::blocked;  // that stays why it is closed
+    if (edge.suspended || (edge.phase != Phase::open && edge.phase != Phase::opening && !looped)) return;
+    if (!looped) (void)begin_block(place, edge, cause, {why, 0}, now);
+    const Duration hold = std::max(edge.hold_until - now, Duration{});
+    edge.broken_at = now;
+    edge.suspended = true;
+    publish(place, edge);
+    event(GuardEventId::suspended, Severity::critical, place,
+          vlan_text(place.vid) + " on " + name(place.port) + ": " + why + ". " +
+              (observes(place.port) ? "Observing only: nothing was blocked"
+                                    : "The whole VLAN is suspended there, as the configuration asks for") +
+              "; tried again in " + duration_text(hold) + ", and open after three clean rounds of probes.",
+          now);
+    announce_all(now);
+    act(PersistState{});
+}
+
+Duration GuardCore::begin_block(Place place, Edge& edge, Cause cause, const Proof& proof, TimePoint now) {
     const Duration hold = edge.backoff.trip(now);
     edge.phase = Phase::blocked;
     edge.cause = cause;
@@ -216,19 +252,13 @@ void GuardCore::block(Place place, Edge& edge, Cause cause, const Proof& proof, 
     edge.evidence = proof;
     edge.suspended = false;
     edge.told_waiting = false;
+    edge.absent = false;
     edge.decide_by.reset();
+    edge.broken_at.reset();
     edge.proven_rounds = 0;
     edge.rounds.restart();
     busy_.insert(place);
-    publish(place, edge);
-    event(GuardEventId::blocked, Severity::critical, place,
-          vlan_text(place.vid) + " on " + name(place.port) + ": " + proof.text + ". " +
-              (options_.observe ? "Observing only: nothing was blocked"
-                                : "Broadcast, unknown unicast and multicast are blocked") +
-              "; tried again in " + duration_text(hold) + ", and open after three clean rounds of probes.",
-          now, proof.witnesses);
-    announce_all(now);
-    act(PersistState{});
+    return hold;
 }
 
 void GuardCore::block_outside(std::uint16_t vid, const Proof& proof, TimePoint now) {
@@ -239,22 +269,35 @@ void GuardCore::block_outside(std::uint16_t vid, const Proof& proof, TimePoint n
     }
 }
 
+/// The kernel takes no rules, so the frames go on round through our bridge. The other sites at least are spared.
+void GuardCore::cannot_block_lan(Place place, const Proof& proof, TimePoint now) {
+    event_seldom(
+        GuardEventId::outside_loop, Severity::critical, place,
+        vlan_text(place.vid) + ": " + proof.text +
+            ": two LAN ports of this gateway are connected outside, and without nftables neither can be "
+            "blocked. If there is a storm, " +
+            vlan_text(place.vid) + " is closed for broadcast, unknown unicast and multicast on all sessions.",
+        kAlarmInterval, now);
+    if (storm_in(place.vid)) block_outside(place.vid, {proof.text + ", and a storm", proof.witnesses}, now);
+}
+
 void GuardCore::block_lan(Place place, const Proof& proof, TimePoint now) {
+    if (!lan_rules_) return cannot_block_lan(place, proof, now);
     LanBlock& block = lan_blocks_.try_emplace(place, options_.block).first->second;
     if (block.active) return;
     const Duration hold = block.backoff.trip(now);
     block.active = true;
-    block.flush_due = !options_.observe;
+    block.flush_due = !observes(place.port);
     block.since = now;
     block.hold_until = now + hold;
     block.evidence = proof;
     block.rounds.restart();
-    if (!options_.observe) act(BlockLanPort{place, true});
+    if (!observes(place.port)) act(BlockLanPort{place, true});
     event(GuardEventId::lan_port_blocked, Severity::critical, place,
           vlan_text(place.vid) + ": " + proof.text +
               ": two LAN ports of this gateway are connected outside. " +
-              (options_.observe ? "Observing only: nothing was blocked"
-                                : vlan_text(place.vid) + " is blocked on " + name(place.port)) +
+              (observes(place.port) ? "Observing only: nothing was blocked"
+                                    : vlan_text(place.vid) + " is blocked on " + name(place.port)) +
               "; tried again in " + duration_text(hold) + ".",
           now, proof.witnesses);
     act(PersistState{});

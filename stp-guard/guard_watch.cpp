@@ -61,20 +61,25 @@ void GuardCore::on_bpdu(PortId id, const BpduFrame& frame, TimePoint now) {
             vlan_text(vid) + ": a topology change on " + at->spec.name + "; remote hosts are learned anew.",
             std::chrono::minutes(1), now);
     }
-    // The peer must not take the flood that follows for a storm.
+    // The peer must not take the flood that follows for a storm. A tree that is no VLAN's own is all VLANs'.
     std::erase_if(changes_to_tell_, [now](const auto& change) { return change.second <= now; });
-    if (vid != 0)
-        changes_to_tell_.emplace_back(vid, now + kTellChangeFor);
-    else
-        for (const std::uint16_t one : at->vids) {
-            if (changes_to_tell_.size() >= kMaxVlansPerMessage) break;
-            changes_to_tell_.emplace_back(one, now + kTellChangeFor);
-        }
+    if (vid == 0) changes_to_tell_.clear();
+    if (changes_to_tell_.size() < kMaxVlansPerMessage)
+        changes_to_tell_.emplace_back(vid == 0 ? kAllVlans : vid, now + kTellChangeFor);
     announce_all(now);
     if (vid != 0)
         burst_vid(vid, now);
     else
         burst_port(*at, now);
+}
+
+void GuardCore::on_tunnel_bpdu(Place place, TimePoint now) {
+    suspend(place, Cause::bpdu_guard,
+            "a BPDU came out of the tunnel, so the peer does not keep its spanning tree in", now);
+}
+
+void GuardCore::on_heavy_storm(Place place, TimePoint now) {
+    suspend(place, Cause::storm, "a storm is ten times over its limit, and there are signs of a loop", now);
 }
 
 void GuardCore::on_host(Place place, const MacAddress& mac, TimePoint now) {
@@ -90,7 +95,7 @@ void GuardCore::on_host(Place place, const MacAddress& mac, TimePoint now) {
                          "dual-gateway mode; nothing was blocked.",
                      std::chrono::minutes(5), now);
     } else if (outcome.duplicate) {
-        const bool pin = options_.mac_moves.pin && !options_.observe;
+        const bool pin = options_.mac_moves.pin && !observes(outcome.first_port);
         if (pin) act(PinMac{{outcome.first_port, place.vid}, mac, true});
         event(GuardEventId::duplicate_mac, Severity::warning, place,
               host + " moved " + std::to_string(options_.mac_moves.duplicate_moves) + " times within " +
@@ -127,27 +132,35 @@ void GuardCore::on_fdb_overrun(TimePoint now) {
         if (of.up) burst_port(of, now);
 }
 
-void GuardCore::on_command(const GuardCommand& command, TimePoint now) {
+std::size_t GuardCore::on_command(const GuardCommand& command, TimePoint now) {
     const auto meant = [&](Place place) {
         return (!command.port || *command.port == place.port) && (!command.vid || *command.vid == place.vid);
     };
     if (command.what == GuardCommand::What::observe || command.what == GuardCommand::What::enforce) {
-        options_.observe = observe_ordered_ = command.what == GuardCommand::What::observe;
+        observe_ordered_ = command.what == GuardCommand::What::observe;
         for (auto& [place, edge] : edges_) publish(place, edge);
         for (const auto& [place, block] : lan_blocks_)
-            if (block.active) act(BlockLanPort{place, !options_.observe});
-        event(options_.observe ? GuardEventId::cleared : GuardEventId::held, Severity::warning, {},
-              options_.observe
+            if (block.active) act(BlockLanPort{place, !observes(place.port)});
+        event(observe_ordered_ ? GuardEventId::cleared : GuardEventId::held, Severity::warning, {},
+              observe_ordered_
                   ? "The guard only observes from now on, by order of a person: nothing is blocked."
-                  : "The guard blocks loops from now on, by order of a person.",
+              : options_.observe ? "The order to observe is taken back by a person. The configuration has it "
+                                   "too, so still nothing is "
+                                   "blocked: take observe = true out of it."
+                                 : "The guard blocks loops from now on, by order of a person.",
               now);
         act(PersistState{});
-        return;
+        return edges_.size();
     }
     std::size_t done = 0;
+    bool some_observe = false;
     for (auto& [place, edge] : edges_) {
         if (!meant(place)) continue;
+        some_observe = some_observe || observes(place.port);
         if (command.what == GuardCommand::What::hold) {
+            // Of what neither unicast may cross, none does because of an order to close.
+            edge.suspended = edge.suspended || edge.phase == Phase::standby || edge.phase == Phase::refused;
+            edge.absent = false;
             edge.phase = Phase::held;
             edge.cause = Cause::operator_hold;
             edge.since = now;
@@ -161,7 +174,7 @@ void GuardCore::on_command(const GuardCommand& command, TimePoint now) {
         }
         const bool closed =
             edge.phase == Phase::blocked || edge.phase == Phase::held || edge.phase == Phase::opening;
-        if (!closed) continue;
+        if (!closed || edge.absent) continue;
         ++done;
         edge.backoff.reset();
         if (command.what == GuardCommand::What::clear_force)
@@ -176,8 +189,9 @@ void GuardCore::on_command(const GuardCommand& command, TimePoint now) {
         block.hold_until = now;
         if (command.what != GuardCommand::What::clear_force) continue;
         block.active = false;
-        if (!options_.observe) act(BlockLanPort{place, false});
+        if (!observes(place.port)) act(BlockLanPort{place, false});
     }
+    if (done == 0 && command.what == GuardCommand::What::hold) return done;
     const Place about{command.port.value_or(PortId{}), command.vid.value_or(std::uint16_t{0})};
     const std::string where = (command.vid ? vlan_text(*command.vid) : "all VLANs") + " on " +
                               (command.port ? name(*command.port) : "all sessions");
@@ -186,7 +200,7 @@ void GuardCore::on_command(const GuardCommand& command, TimePoint now) {
             GuardEventId::held, Severity::warning, about,
             where + ": blocked for broadcast, unknown unicast and multicast by order of a person, " +
                 (command.hold_for > Duration{} ? "for " + duration_text(command.hold_for) : "until cleared") +
-                ".",
+                (some_observe ? ". Where the guard only observes nothing is blocked." : "."),
             now);
     else
         event(GuardEventId::cleared, Severity::warning, about,
@@ -197,6 +211,7 @@ void GuardCore::on_command(const GuardCommand& command, TimePoint now) {
                        : "; open after three clean rounds of probes."),
               now);
     act(PersistState{});
+    return done;
 }
 
 }  // namespace isthmus::stp_guard

@@ -38,8 +38,9 @@ inline constexpr std::size_t kProbeKindCount = 3;
 /// Flags of GuardHeader in a probe.
 struct ProbeFlags {
     static constexpr std::uint16_t kManySessions = 1;  ///< the sender has two tunnel sessions or more
-    static constexpr std::uint16_t kAble = 2;     ///< the sender could forward: it has a session that is up
-    static constexpr std::uint16_t kBlocked = 4;  ///< sent into a tunnel that the sender blocks
+    static constexpr std::uint16_t kAble = 2;  ///< the sender could forward: a session with that VLAN is up
+    static constexpr std::uint16_t kBlocked = 4;     ///< sent into a tunnel that the sender blocks
+    static constexpr std::uint16_t kRenumbered = 8;  ///< other sites may have another number for the VLAN
 };
 
 struct LoopProbe {

@@ -56,7 +56,7 @@ void ProbeLedger::forget_port(PortId port) {
 Result<AcceptedProbe, ProbeRefusal> ProbeLedger::judge(const ReceivedProbe& received,
                                                        std::uint16_t arrival_vid,
                                                        const FrameAuthenticator& authenticator, TimePoint now,
-                                                       bool renumbered) {
+                                                       Numbering numbering) {
     LoopProbe probe = received.probe;
     if (probe.sender.domain != self_.domain) return Unexpected(ProbeRefusal::unknown_domain);
     if (!is_authentic(received.sealed, received.mac, authenticator)) return Unexpected(ProbeRefusal::bad_mac);
@@ -67,7 +67,9 @@ Result<AcceptedProbe, ProbeRefusal> ProbeLedger::judge(const ReceivedProbe& rece
     } else if (const auto refusal = refuse_foreign(probe, now)) {
         return Unexpected(*refusal);
     }
-    if (renumbered) probe.vid = arrival_vid;
+    const bool others_other =
+        numbering == Numbering::others_other || (probe.flags & ProbeFlags::kRenumbered) != 0;
+    if (numbering == Numbering::any || (!own && others_other)) probe.vid = arrival_vid;
     if (probe.vid != arrival_vid) return Unexpected(ProbeRefusal::vlan_leak);
     if (received.altered()) return Unexpected(ProbeRefusal::altered);
     return AcceptedProbe{probe, own, own ? now - probe.sent_at : Duration{}, received.arrival_source};

@@ -23,6 +23,13 @@ struct AcceptedProbe {
     MacAddress arrival_source;
 };
 
+/// How the VLAN is numbered where a probe arrives.
+enum class Numbering : std::uint8_t {
+    same,          ///< as where it was sent
+    others_other,  ///< other sites may have another number for it
+    any,           ///< it came out of a session that numbers it as it likes at each end
+};
+
 class ProbeLedger {
   public:
     /// The boot nonce is drawn here and never stored: it is what makes a probe this process's own.
@@ -35,11 +42,12 @@ class ProbeLedger {
 
     /// In this order: domain, MAC, and for our own the nonce, the port, its number among the last 64, its age, its VLAN, its
     /// addresses. Others' only have to be no older than what was heard of them.
-    /// `renumbered`: it came through a session that numbers VLANs differently at its two ends.
+    /// One that may have another number where it was sent is of the VLAN that it arrived in.
     [[nodiscard]] Result<AcceptedProbe, ProbeRefusal> judge(const ReceivedProbe& received,
                                                             std::uint16_t arrival_vid,
                                                             const FrameAuthenticator& authenticator,
-                                                            TimePoint now, bool renumbered = false);
+                                                            TimePoint now,
+                                                            Numbering numbering = Numbering::same);
     /// A peer proved that this is its nonce.
     void know_peer(NodeId node, std::uint64_t nonce, TimePoint now);
 

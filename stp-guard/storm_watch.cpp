@@ -51,7 +51,7 @@ void StormWatch::on_sample(const StormKey& key, const StormLimit& limit, const S
     state.offered_per_second = per_second(limit.weight(seen.offered, seen.offered_bytes), over);
     state.dropped_per_second = per_second(seen.dropped, over);
     state.passed_per_second = per_second(seen.offered - std::min(seen.dropped, seen.offered), over);
-    track.dropping = seen.dropped > 0 ? track.dropping + 1 : 0;
+    track.dropping = seen.dropped > 0 && !is_expected(key, now) ? track.dropping + 1 : 0;
     const bool heavy = seen.dropped > 0 && state.offered_per_second / kHeavy > limit.rate;
     track.heavy = heavy ? track.heavy + over : Duration{};
     const bool quiet = seen.dropped == 0 && state.offered_per_second <= limit.falling;
@@ -88,6 +88,15 @@ bool StormWatch::has_evidence(const StormKey& key, TimePoint now) const {
     return found != evidence_.end() && now - found->second <= kEvidenceHolds;
 }
 
+bool StormWatch::is_expected(const StormKey& key, TimePoint now) const {
+    if (key.storm_class != StormClass::unknown_unicast) return false;
+    constexpr std::uint16_t kAll = 4'095;
+    return std::any_of(expected_.begin(), expected_.end(), [&](const auto& entry) {
+        const auto& [place, until] = entry;
+        return place.port == key.port && (place.vid == key.vid || place.vid == kAll) && now < until;
+    });
+}
+
 void StormWatch::on_evidence(Place place, TimePoint now) {
     evidence_[place] = now;
 }
@@ -97,6 +106,7 @@ void StormWatch::forget(PortId port) {
     std::erase_if(tracks_, of_port);
     std::erase_if(states_, of_port);
     std::erase_if(evidence_, of_port);
+    std::erase_if(expected_, of_port);
 }
 
 std::optional<StormEvent> StormWatch::poll_event() {

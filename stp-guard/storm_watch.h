@@ -61,6 +61,9 @@ class StormWatch {
     void on_sample(const StormKey& key, const StormLimit& limit, const StormTotals& totals, TimePoint now);
     /// A probe came back or MACs flap in that VLAN: what may turn a storm into a suspension.
     void on_evidence(Place place, TimePoint now);
+    /// A spanning tree changed, so that hosts are looked for anew: until then much unknown unicast is no storm there. Its limit holds
+    /// all the same. VID 4,095: in all VLANs of the port.
+    void expect_flood(Place place, TimePoint until) { expected_[place] = until; }
     /// The session or port went away.
     void forget(PortId port);
 
@@ -84,11 +87,13 @@ class StormWatch {
     [[nodiscard]] StormLevel next_level(const StormKey& key, const Track& track, const StormState& state,
                                         TimePoint now) const;
     [[nodiscard]] bool has_evidence(const StormKey& key, TimePoint now) const;
+    [[nodiscard]] bool is_expected(const StormKey& key, TimePoint now) const;
 
     StormWatchOptions options_;
     std::map<StormKey, Track> tracks_;
     std::map<StormKey, StormState> states_;
     std::map<Place, TimePoint> evidence_;
+    std::map<Place, TimePoint> expected_;  ///< and until when
     std::deque<StormEvent> events_;
 };
 

@@ -105,7 +105,7 @@ TEST_CASE("parts that this version does not know are skipped; broken ones are re
     bad.vlans[0].cause = static_cast<Cause>(kLastCause + 1);
     CHECK(parse_guard_message(frame_of(bad)).error() == MessageError::bad_vlan_entry);
     bad = example();
-    bad.topology_changes[0] = 4095;
+    bad.topology_changes[0] = 4096;
     CHECK(parse_guard_message(frame_of(bad)).error() == MessageError::bad_vlan_entry);
     CHECK(parse_guard_message({}).error() == MessageError::not_a_message);
 }

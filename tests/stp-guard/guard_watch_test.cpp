@@ -103,3 +103,64 @@ TEST_CASE("a switch's port that does not forward yet keeps the VLAN closed") {
     gateway.run(3s);
     CHECK(gateway.engine.vlan_state(kEdge) == VlanState::open);
 }
+
+TEST_CASE("a BPDU out of a tunnel that should have none suspends its VLAN until none comes any more") {
+    Gateway gateway;
+    gateway.bring_up();
+    gateway.run(10s);
+    REQUIRE(gateway.engine.vlan_state(kEdge) == VlanState::open);
+    for (int i = 0; i < 60; ++i) {
+        gateway.engine.on_tunnel_bpdu(kEdge, gateway.now);
+        gateway.run(2s);
+        CHECK(gateway.engine.vlan_state(kEdge) == VlanState::suspended);
+    }
+    CHECK(gateway.count(GuardEventId::suspended) == 1);
+    CHECK(gateway.last(GuardEventId::suspended).sentence.find("a BPDU came out of the tunnel") !=
+          std::string::npos);
+    CHECK(gateway.engine.vlan_state({kTunnel, 120}) == VlanState::open);
+    CHECK(gateway.engine.status(gateway.now).vlans.at(0).cause == Cause::bpdu_guard);
+    gateway.run(15s);
+    CHECK(gateway.engine.vlan_state(kEdge) == VlanState::open);
+}
+
+TEST_CASE(
+    "a heavy storm with signs of a loop suspends its VLAN for a while, a place that is none does nothing") {
+    Gateway gateway;
+    gateway.bring_up();
+    gateway.run(10s);
+    gateway.engine.on_heavy_storm({kTunnel, 999}, gateway.now);
+    gateway.engine.on_heavy_storm({kLan, kVid}, gateway.now);
+    gateway.engine.on_heavy_storm(kEdge, gateway.now);
+    gateway.collect();
+    CHECK(gateway.engine.vlan_state(kEdge) == VlanState::suspended);
+    gateway.run(29s);
+    CHECK(gateway.engine.vlan_state(kEdge) == VlanState::suspended);
+    gateway.run(5s);
+    CHECK(gateway.engine.vlan_state(kEdge) == VlanState::open);
+    gateway.engine.on_heavy_storm(kEdge, gateway.now);
+    gateway.collect();
+    CHECK(gateway.engine.status(gateway.now).vlans.at(0).trips == 2);
+}
+
+TEST_CASE(
+    "a loop between LAN ports that the kernel cannot block keeps what is flooded from the sessions in a "
+    "storm") {
+    Gateway gateway;
+    gateway.bring_up();
+    gateway.engine.on_lan_rules(false);
+    gateway.run(10s);
+    gateway.loop(kLan, kOtherLan);
+    gateway.run(3s);
+    CHECK(gateway.lan_blocks.empty());
+    CHECK(gateway.engine.vlan_state(kEdge) == VlanState::open);
+    CHECK(gateway.last(GuardEventId::outside_loop).sentence.find("without nftables") != std::string::npos);
+    gateway.engine.on_storm(kEdge, true, gateway.now);
+    gateway.run(3s);
+    CHECK(gateway.engine.vlan_state(kEdge) == VlanState::bum_blocked);
+    gateway.engine.on_storm(kEdge, false, gateway.now);
+    gateway.run(60s);
+    CHECK_MESSAGE(gateway.engine.vlan_state(kEdge) == VlanState::bum_blocked, "the loop is still there");
+    gateway.looped_from.reset();
+    gateway.run(30s);
+    CHECK(gateway.engine.vlan_state(kEdge) == VlanState::open);
+}

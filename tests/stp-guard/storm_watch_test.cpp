@@ -169,3 +169,29 @@ TEST_CASE("the worst of a VLAN's classes and directions counts, and a port that 
     feed.watch.forget(kSession);
     CHECK(feed.watch.level({kSession, 10}) == StormLevel::ok);
 }
+
+TEST_CASE("unknown unicast after a topology change is no storm, anything else is") {
+    constexpr StormKey kUnknown{kSession, Direction::to_tunnel, 10, StormClass::unknown_unicast};
+    StormWatch watch;
+    StormTotals totals;
+    TimePoint now{1h};
+    const auto samples = [&](int count) {
+        for (int i = 0; i < count; ++i) {
+            totals.offered += 900;
+            totals.dropped += 400;
+            now += 1s;
+            watch.on_sample(kUnknown, kLimit, totals, now);
+            watch.on_sample(kKey, kLimit, totals, now);
+        }
+    };
+    for (const std::uint16_t vid : {std::uint16_t{10}, std::uint16_t{4095}}) {
+        watch = StormWatch();
+        samples(1);
+        watch.expect_flood({kSession, vid}, now + 10s);
+        samples(9);
+        CHECK(watch.states().at(kUnknown).level == StormLevel::ok);
+        CHECK(watch.states().at(kKey).level == StormLevel::storm);
+        samples(6);
+        CHECK(watch.states().at(kUnknown).level == StormLevel::storm);
+    }
+}

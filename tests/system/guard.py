@@ -8,7 +8,7 @@ import struct
 import threading
 import time
 
-from harness import case, cases, check, contains, main
+from harness import case, check, contains, main
 from lab import Lab, wait_until
 from sites import TwoSites
 from switched import BACKDOOR, LOOPED, Pinger, Rates, SwitchedSites, guarded, host_mac, unguarded
@@ -92,28 +92,6 @@ def backdoor_guarded():
         check(again is not None, f"not open again: {why(sites)}")
         check(sites.wait_for_traffic(5, LOOPED), f"open, but no traffic: {sites.dc.drops()} {sites.cloud.drops()}")
         check(sites.events("opened"), "nobody said that it is open again")
-
-
-ONE_VLAN_OR_TAGGED = {
-    "one VLAN, untagged on the wire": "access_vlan = 10\n",
-    "one VLAN, tagged on the wire": 'access_vlan = 10\npseudowire = "ethernet-vlan"\n',
-    "several VLANs, always tagged": 'vlans = "10,20"\npseudowire = "ethernet-vlan"\n',
-}
-
-
-@cases(ONE_VLAN_OR_TAGGED, "Guards hear each other on a session of {}: a backdoor is closed at one end")
-def narrow_session(kind):
-    configs = {site: guarded(site).replace('vlans = "10,20"\nuntagged = true\n', ONE_VLAN_OR_TAGGED[kind]) for site in ("dc", "cloud")}
-    with Lab("guard") as lab:
-        sites = SwitchedSites(lab, configs=configs)
-        sites.start()
-        check(sites.wait_for_traffic(30, LOOPED), f"no traffic in VLAN {LOOPED}: {sites.dc.process.output()[-1500:]}")
-        met = wait_until(lambda: all(peer["has_guard"] for site in ("dc", "cloud") for peer in sites.guard(site)["peers"]), 10, 0.2)
-        check(met, f"guards that do not know of each other: {why(sites)}")
-        sites.backdoor(True)
-        sites.broadcast()
-        check(sites.wait_closed(VERDICT + 2) is not None, f"no verdict: {why(sites)}")
-        check(wait_until(lambda: len(sites.closed()) == 1, 5, 0.2), f"closed at {sites.closed()} and not at one end")
 
 
 def a_capture_of_it(event):
