@@ -143,6 +143,10 @@ def orders(sites):
     refused = sites.order("dc", "clear", "--port", "nonsense")
     check(refused.returncode == 1, "an unknown port is no error")
     contains(refused.stderr, ["nonsense"], "the refusal")
+    refused = sites.order("dc", "hold", "--vlan", "99")
+    check(refused.returncode == 1, "a hold of a VLAN that no session carries is no error")
+    contains(refused.stderr, ["nothing is held", "VLAN 99"], "the refusal")
+    contains(sites.order("dc", "hold", "--port", "lan0").stderr, ["lan0", "is no session"], "the refusal of a LAN port")
     contains(sites.order("cloud", "observe").stdout, ["observing only"], "isthmus guard observe")
     check("observing only" not in sites.order("cloud", "enforce").stdout, "enforce does not end observe")
 

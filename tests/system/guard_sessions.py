@@ -153,8 +153,27 @@ def tree_at_the_lan():
         check(sites.ping(LOOPED, count=5)[0] == 0, "pings lost")
 
 
+def one_end_observes():
+    """Where the session observes at the end that would block, the other end does"""
+    with Lab("guard") as lab:
+        sites = SwitchedSites(lab)
+        sites.start()
+        check(sites.wait_for_traffic(30, LOOPED) and sites.wait_open(15) is not None, f"closed at rest: {why(sites)}")
+        sites.backdoor(True)
+        sites.broadcast()
+        check(sites.wait_closed(VERDICT + ROOM) is not None, f"no verdict: {why(sites)}")
+        check(wait_until(lambda: len(sites.closed()) == 1, 5, 0.2), f"closed at {sites.closed()} and not at one end")
+        owner = sites.closed()[0]
+        other = next(site for site in SITES if site != owner)
+        sites.gateways[owner].configure(guarded(owner).replace("untagged = true\n", "untagged = true\nobserve = true\n"))
+        done = run(find_program("isthmus"), "reload", "--socket", sites.gateways[owner].socket, check=False)
+        check(done.returncode == 0, f"reload: {done.stdout} {done.stderr}")
+        check(wait_until(lambda: sites.closed() == [other], 10, 0.2), f"closed at {sites.closed()}, expected {other}: {why(sites)}")
+
+
 if LONG:
     case(tree_at_the_lan)
+    case(one_end_observes)
 
 if __name__ == "__main__":
     main()

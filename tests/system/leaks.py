@@ -4,7 +4,7 @@ import struct
 import time
 
 from harness import case, cases, check, main
-from lab import Lab, run
+from lab import Lab, run, wait_until
 from one_site import LAN_MAC, LOCAL, OneSite, clear_config, vectors
 from wire import FrameSocket, Watch, ethernet, link_local_frames, marker, read_capture, tag, BROADCAST, TEST_TYPE
 
@@ -87,10 +87,19 @@ def crossing(bench):
 @cases(["filter", "guard"], "With bpdu = \"{}\" no frame of any neighbours' protocol crosses, tagged or not, either way")
 def kept_in(policy):
     with Lab("leaks") as lab:
-        frames, out, inside = crossing(Bench(lab, bpdu=policy))
+        bench = Bench(lab, bpdu=policy)
+        frames, out, inside = crossing(bench)
         check(len(frames) >= 24, f"only {len(frames)} kinds were tried")
         check(not out, f"leak towards the tunnel: {sorted(out)}")
         check(not inside, f"leak from the tunnel: {sorted(inside)}")
+        closed = {0, 10} if policy == "guard" else set()
+        check(wait_until(lambda: suspended(bench) == closed, 10, 0.1), f"suspended: {suspended(bench)}, expected {closed}")
+
+
+def suspended(bench):
+    """VLANs in which the guard saw a spanning tree come out of the tunnel, and suspended them."""
+    vlans = bench.site.gateway.status()["guard"]["bridges"][0]["vlans"]
+    return {vlan["vlan"] for vlan in vlans if vlan["state"] == "suspended" and vlan["cause"] == "bpdu_guard"}
 
 
 @case
