@@ -10,7 +10,7 @@ import pathlib
 import shutil
 import socket
 import subprocess
-import threading
+import sys
 import time
 
 import charon
@@ -21,6 +21,10 @@ import traffic
 from checks import cross, explain, say, settle
 from ike_cases import CASES, LIBRESWAN, file_name
 from keyed import IDS, PSK, wait_until
+
+# Last: modules of the same name here go first.
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[2] / "vagrant/lab"))
+from background import Background  # noqa: E402
 
 
 class IkeSide(lab.IsthmusSide):
@@ -76,28 +80,23 @@ groups = ["x25519"]
         return sas[0]["spi_initiator"], (pair["spi_out"][2:], pair["spi_in"][2:])
 
 
-class Flood:
+class Flood(Background):
     """Echo requests from a host every 20 ms as long as it lives; stragglers are waited for."""
 
     def __init__(self, ns, address):
+        super().__init__()
         self.address, self.sent, self.answered = address, 0, set()
         self.socket = netns.make_socket(ns, socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
         self.socket.settimeout(0.02)
-        self.stop, self.thread = threading.Event(), threading.Thread(target=self._run)
 
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.stop.set()
-        self.thread.join()
+    def __exit__(self, *what):
+        super().__exit__(*what)
         self.socket.close()
 
     def lost(self):
         return self.sent - len(self.answered)
 
-    def _run(self):
+    def run(self):
         while not self.stop.is_set():
             self.socket.sendto(traffic.echo_request(0x1CE, self.sent, b"keys change"), (self.address, 0))
             self.sent += 1

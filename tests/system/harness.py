@@ -4,13 +4,13 @@ import contextlib
 import multiprocessing
 import pathlib
 import sys
-import threading
 import time
 import traceback
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "vagrant" / "lab"))
 
+from background import Background  # noqa: E402, F401
 from lab import LabError, stop_on_signals  # noqa: E402
 
 CASES = []
@@ -48,21 +48,6 @@ def contains(text, words, what):
     """Every one of the words (any case) is in the text."""
     missing = [w for w in words if w.lower() not in text.lower()]
     check(not missing, f"{what} does not say {missing}: {text.strip()!r}")
-
-
-class Background:
-    """run() in a thread of its own from entry to exit: until it ends, or sees that `stop` is set."""
-
-    def __init__(self):
-        self.stop, self.thread = threading.Event(), threading.Thread(target=self.run)
-
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.stop.set()
-        self.thread.join()
 
 
 def main():

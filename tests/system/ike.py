@@ -5,6 +5,7 @@ import random
 import socket
 import subprocess
 import time
+import tomllib
 
 from harness import Background, Skip, case, cases, check, contains, equal, main  # first: it makes the lab's modules visible
 import conntrack
@@ -16,7 +17,6 @@ from wire import Capture, datagrams, ping, udp4
 
 LIMIT = {"psk": 3.0, "certificate": 5.0}  # seconds from a gateway's return until traffic flows
 LAN_READY = 2.0  # a LAN port with a new link may carry frames so long after its first one: docs/operations.md
-BRIDGE = {"dc": "br-dc", "cloud": "br-cloud"}
 TRIES = 3  # for what must be quick: the machine may be busy with other things
 LONG = bool(os.environ.get("ISTHMUS_LONG"))
 
@@ -118,7 +118,8 @@ def lose_power(gateway):
     gateway.kill()
     gateway.ns.run("ip", "link", "set", "lan0", "down")
     gateway.ns.run("nft", "flush", "ruleset")
-    gateway.ns.run("ip", "link", "del", BRIDGE[gateway.site])
+    for bridge in tomllib.loads(gateway.config.read_text())["bridge"]:
+        gateway.ns.run("ip", "link", "del", bridge["name"])
     gateway.socket.unlink(missing_ok=True)
     for state in gateway.state_dir.glob("guard-*.state"):
         saved = bytearray(state.read_bytes())
