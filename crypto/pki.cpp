@@ -194,6 +194,26 @@ KeyHandle openssl_key(const PublicKey& key) {
     return KeyHandle(d2i_PUBKEY(nullptr, &at, static_cast<long>(key.der().size())));
 }
 
+/// A certificate that is being made, and what its extensions refer to.
+struct Draft {
+    X509Handle x509;
+    X509V3_CTX context{};
+};
+/// What is the same in all that an authority issues; extensions come next. nullopt: OpenSSL could not, and says why.
+std::optional<Draft> begin_issued(const Authority& authority, const PublicKey& subject_key,
+                                  const X509_NAME* subject, const Validity& validity, Rng& rng) {
+    X509* issuer = CertificateAccess::x509(authority.certificate);
+    const KeyHandle public_key = openssl_key(subject_key);
+    Draft draft{X509Handle(X509_new())};
+    X509* x509 = draft.x509.get();
+    X509V3_set_ctx(&draft.context, issuer, x509, nullptr, nullptr, 0);
+    if (x509 == nullptr || !public_key ||
+        !fill_common(x509, subject, X509_get_subject_name(issuer), validity, rng) ||
+        X509_set_pubkey(x509, public_key.get()) != 1)
+        return std::nullopt;
+    return draft;
+}
+
 /// The authority's key, if it is the certificate's and that one may sign.
 Result<KeyHandle, std::string> key_of(const Authority& authority) {
     auto key = key_of(authority.key_pem);
@@ -293,20 +313,14 @@ Result<std::string, std::string> issue_intermediate(const Authority& authority, 
         good = check_domain(*domain);
     if (good) good = check_validity(validity, authority.certificate);
     if (!good) return Unexpected(std::move(good).error());
-    X509* issuer = CertificateAccess::x509(authority.certificate);
-    const KeyHandle public_key = openssl_key(subject_key);
-    const X509Handle x509(X509_new());
-    X509V3_CTX context;
-    X509V3_set_ctx(&context, issuer, x509.get(), nullptr, nullptr, 0);
-    if (!x509 || !public_key ||
-        !fill_common(x509.get(), name->get(), X509_get_subject_name(issuer), validity, rng) ||
-        X509_set_pubkey(x509.get(), public_key.get()) != 1 ||
-        !make_it_authority(x509.get(), &context, what.levels) ||
-        !add_extension(x509.get(), &context, NID_authority_key_identifier, "keyid:always") ||
+    auto draft = begin_issued(authority, subject_key, name->get(), validity, rng);
+    X509* x509 = draft ? draft->x509.get() : nullptr;
+    if (!draft || !make_it_authority(x509, &draft->context, what.levels) ||
+        !add_extension(x509, &draft->context, NID_authority_key_identifier, "keyid:always") ||
         (!what.domains.empty() &&
-         !add_extension(x509.get(), &context, NID_name_constraints, constraints_text(what.domains).c_str())))
+         !add_extension(x509, &draft->context, NID_name_constraints, constraints_text(what.domains).c_str())))
         return Unexpected(openssl_error("the intermediate authority's certificate cannot be made"));
-    return signed_pem(x509.get(), key->get());
+    return signed_pem(x509, key->get());
 }
 
 Result<std::string, std::string> issue_certificate(const Authority& authority, const PublicKey& subject_key,
@@ -319,22 +333,16 @@ Result<std::string, std::string> issue_certificate(const Authority& authority, c
     if (!name) return Unexpected(std::move(name).error());
     if (auto good = check_validity(validity, authority.certificate); !good)
         return Unexpected(std::move(good).error());
-    X509* issuer = CertificateAccess::x509(authority.certificate);
-    const KeyHandle public_key = openssl_key(subject_key);
-    const X509Handle x509(X509_new());
-    X509V3_CTX context;
-    X509V3_set_ctx(&context, issuer, x509.get(), nullptr, nullptr, 0);
-    if (!x509 || !public_key ||
-        !fill_common(x509.get(), name->get(), X509_get_subject_name(issuer), validity, rng) ||
-        X509_set_pubkey(x509.get(), public_key.get()) != 1 ||
-        !add_extension(x509.get(), &context, NID_basic_constraints, "critical,CA:FALSE") ||
-        !add_extension(x509.get(), &context, NID_key_usage, "critical,digitalSignature") ||
-        !add_extension(x509.get(), &context, NID_ext_key_usage, "ipsecIKE,serverAuth,clientAuth") ||
-        !add_extension(x509.get(), &context, NID_subject_key_identifier, "hash") ||
-        !add_extension(x509.get(), &context, NID_authority_key_identifier, "keyid:always") ||
-        !add_names(x509.get(), names))
+    auto draft = begin_issued(authority, subject_key, name->get(), validity, rng);
+    X509* x509 = draft ? draft->x509.get() : nullptr;
+    if (!draft || !add_extension(x509, &draft->context, NID_basic_constraints, "critical,CA:FALSE") ||
+        !add_extension(x509, &draft->context, NID_key_usage, "critical,digitalSignature") ||
+        !add_extension(x509, &draft->context, NID_ext_key_usage, "ipsecIKE,serverAuth,clientAuth") ||
+        !add_extension(x509, &draft->context, NID_subject_key_identifier, "hash") ||
+        !add_extension(x509, &draft->context, NID_authority_key_identifier, "keyid:always") ||
+        !add_names(x509, names))
         return Unexpected(openssl_error("the certificate cannot be made"));
-    return signed_pem(x509.get(), key->get());
+    return signed_pem(x509, key->get());
 }
 
 Result<std::string, std::string> make_crl(const Authority& authority, std::span<const Crl::Entry> revoked,
