@@ -87,7 +87,6 @@ const char* rule_broken(int error) {
             return ": it certified another certificate, but is no authority: its basicConstraints do not say "
                    "CA";
         case X509_V_ERR_KEYUSAGE_NO_CERTSIGN:
-        case X509_V_ERR_CA_CERT_MISSING_KEY_USAGE:
             return ": it certified another certificate, but its keyUsage does not say keyCertSign";
         case X509_V_ERR_PATHLEN_INVALID_FOR_NON_CA:
             return ": its basicConstraints have a pathLenConstraint without saying CA";
@@ -96,13 +95,6 @@ const char* rule_broken(int error) {
         case X509_V_ERR_PATHLEN_WITHOUT_KU_KEY_CERT_SIGN:
             return ": its basicConstraints have a pathLenConstraint, but its keyUsage does not say "
                    "keyCertSign";
-        case X509_V_ERR_CA_BCONS_NOT_CRITICAL:
-            return ": it is an authority, but its basicConstraints are not marked critical";
-        case X509_V_ERR_MISSING_AUTHORITY_KEY_IDENTIFIER:
-            return ": it has no authorityKeyIdentifier, which every certificate but a self-signed one must "
-                   "have";
-        case X509_V_ERR_MISSING_SUBJECT_KEY_IDENTIFIER:
-            return ": it is an authority without subjectKeyIdentifier, which every authority must have";
         case X509_V_ERR_EE_KEY_TOO_SMALL:
         case X509_V_ERR_CA_KEY_TOO_SMALL:
             return ": its key is too weak: 112 bits of security are asked for, as of RSA with 2,048 bits";

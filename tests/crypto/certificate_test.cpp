@@ -105,3 +105,21 @@ TEST_CASE("a chain that misses a link, ends elsewhere or holds a key that may no
     CHECK(unfit.error() ==
           "C=XX, O=Isthmus test, CN=encipher only: its key usage forbids digital signatures");
 }
+
+TEST_CASE("certificates of openssl's own defaults, without key usage and key identifiers, are good") {
+    const auto gw = certificate("plain-gw.pem");
+    for (const char* name : {"plain-root.pem", "plainer-root.pem"}) {
+        CAPTURE(name);
+        const auto root = certificate(name);
+        CHECK(root.is_authority());
+        const auto good = verify_chain(gw, {}, std::vector{root}, year(2030));
+        CHECK_MESSAGE(good, good.error());
+        // What is no formality is looked at all the same.
+        const auto late = verify_chain(gw, {}, std::vector{root}, year(2200));
+        REQUIRE_FALSE(late);
+        CHECK(late.error().find("has expired") != std::string::npos);
+        CHECK_FALSE(verify_chain(gw, {}, std::vector{certificate("root.pem")}, year(2030)));
+        // A gateway certifies nobody.
+        CHECK_FALSE(verify_chain(root, {}, std::vector{gw}, year(2030)));
+    }
+}
