@@ -39,7 +39,7 @@ class Charon:
         self.wishes = {"me": me, "peer": peer, "id": ids[0], "peer_id": ids[1], "auth": "psk", "secret": "",
                        "ike": "aes256gcm16-prfsha256-x25519", "esp": "aes256gcm16-x25519-esn", "encap": "no",
                        "fragmentation": "yes", "ts": "dynamic[udp/1701]", "dpd": "0s", "charon": "", "remote_any": False,
-                       "childless": "allow", "quiet": False} | wishes
+                       "childless": "allow", "ppk": "", "quiet": False} | wishes
         self.process, self.starts = None, 0
 
     def certify(self, authority, site):
@@ -125,6 +125,11 @@ class Charon:
   id-b = {w["peer_id"]}
   secret = "{w["secret"]}" }} }}
 """
+        if w["ppk"]:
+            secrets += f"""secrets {{ ppk-1 {{
+  id-1 = ppk-1
+  secret = "{w["ppk"]}" }} }}
+"""
         return f"""connections {{ l2 {{
   version = 2
   local_addrs = {w["me"]}
@@ -134,6 +139,8 @@ class Charon:
   mobike = no
   fragmentation = {w["fragmentation"]}
   childless = {w["childless"]}
+  {"ppk_id = ppk-1" if w["ppk"] else ""}
+  {"ppk_required = yes" if w["ppk"] else ""}
   rekey_time = 0
   dpd_delay = {w["dpd"]}
   local {{ auth = {w["auth"]}

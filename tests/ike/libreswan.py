@@ -8,7 +8,7 @@ sys.path[:0] = [str(ROOT / "tests/system"), str(ROOT / "tests/ike")]
 
 from harness import Skip, case, cases, check, contains, equal, main  # noqa: E402
 from ike_sites import (NAMES, PATIENCE, WAN_ADDRESS, IkeSites, answers, ike, ike_sa, is_up, last_error, peer,  # noqa: E402
-                       says)
+                       put_secret, says)
 from lab import Lab, wait_until  # noqa: E402
 from pluto import Pluto, unpacked  # noqa: E402
 
@@ -136,6 +136,17 @@ def rekeyed():
                 sa = ike_sa(pair.we)
                 return sa and pair.up() and before != (sa["spi_initiator"], sa["children"][0]["spi_in"])
             check(wait_until(changed, PATIENCE, 0.2), f"{name} was not rekeyed: {peer(pair.we)} {pair.pluto.log()[-1500:]}")
+
+
+@cases((WE, IT), "a post-quantum key that both demand (RFC 8784): {}")
+def post_quantum_key(begins):
+    with Lab("lswan") as lab:
+        secret = "what no quantum computer can guess"
+        pair = Pair(lab, begins, dc={"ppk_file": "/etc/isthmus/keys/ppk", "ppk_id": "ppk-1"}, ppk=secret)
+        put_secret(pair.we, "ppk", secret)
+        pair.start()
+        pair.wait_up()
+        check(ike_sa(pair.we)["ppk"], "the key was not used")
 
 
 @cases((WE, IT), "libreswan is killed and started again: {}")

@@ -42,7 +42,7 @@ class Pluto:
         self.stub = build_stub(lab.directory)
         self.wishes = {"me": me, "peer": peer, "id": ids[0], "peer_id": ids[1], "authby": "secret", "secret": "",
                        "protoport": "17/1701", "ike": "", "esp": "", "encapsulation": "auto", "more": "",
-                       "certificate": ""} | wishes
+                       "certificate": "", "ppk": ""} | wishes
         self.process, self.starts = None, 0
         self._program("usr/bin/certutil", "-N", "-d", f"sql:{self.directory}/nss", "--empty-password")
 
@@ -59,7 +59,10 @@ class Pluto:
         (self.directory / "ipsec.conf").write_text(self._connection())
         secrets = self.directory / "ipsec.secrets"
         w = self.wishes
-        secrets.write_text(f'@{w["id"]} @{w["peer_id"]} : PSK "{w["secret"]}"\n' if w["authby"] == "secret" else "")
+        text = f'@{w["id"]} @{w["peer_id"]} : PSK "{w["secret"]}"\n' if w["authby"] == "secret" else ""
+        if w["ppk"]:
+            text += f'@{w["id"]} @{w["peer_id"]} : PPKS "ppk-1" "{w["ppk"]}"\n'
+        secrets.write_text(text)
         secrets.chmod(0o600)
         self.starts += 1
         # pluto looks for its helpers in /usr/libexec: this mount is nobody else's.
@@ -111,6 +114,7 @@ class Pluto:
                  f"leftid=@{w['id']}", f"rightid=@{w['peer_id']}", f"leftprotoport={w['protoport']}",
                  f"rightprotoport={w['protoport']}", "leftupdown=%disabled", f"encapsulation={w['encapsulation']}"]
         lines += [f"{key}={w[key]}" for key in ("ike", "esp") if w[key]]
+        lines += ["ppk=insist"] if w["ppk"] else []
         lines += [f"leftcert={w['certificate']}", "rightca=%same", "leftsendcert=always"] if w["certificate"] else []
         lines += w["more"].split("\n") if w["more"] else []
         return "conn l2tp\n" + "".join(f"    {line}\n" for line in lines)

@@ -10,7 +10,7 @@ sys.path[:0] = [str(ROOT / "tests/system"), str(ROOT / "tests/ike")]
 from harness import Skip, case, cases, check, contains, equal, main  # noqa: E402
 from charon import Charon, missing, version  # noqa: E402
 from ike_sites import (NAMES, PATIENCE, WAN_ADDRESS, IkeSites, answers, ike, ike_sa, is_up, last_error, mismatch,  # noqa: E402
-                       peer, says)
+                       peer, put_secret, says)
 from lab import Lab, run, wait_until  # noqa: E402
 from sites import Authority  # noqa: E402
 
@@ -104,7 +104,7 @@ def certificates(what):
         pair.wait_up()
 
 
-LEAF = "subjectAltName = DNS:{dns}\nkeyUsage = digitalSignature\nauthorityKeyIdentifier = keyid\n"
+LEAF = "subjectAltName = DNS:{dns}\n"
 AUTHORITY = ("basicConstraints = critical,CA:TRUE\nkeyUsage = critical,keyCertSign\nsubjectKeyIdentifier = hash\n"
              "authorityKeyIdentifier = keyid\n")
 
@@ -256,14 +256,35 @@ def fragments(begins):
         check(ike_sa(pair.we)["fragmentation"], "fragmentation was not agreed on")
 
 
-@case
-def childless():
-    """Childless initiation (RFC 6023): the IKE SA first, the child after it."""
+@cases((WE, IT), "childless initiation (RFC 6023), the IKE SA first and the child after it: {}")
+def childless(begins):
     with Lab("swan") as lab:
-        pair = Pair(lab, WE, dc={"childless": "prefer"}, childless="allow")
+        pair = Pair(lab, begins, dc={"childless": "prefer"}, childless="allow" if begins == WE else "force")
         pair.start()
         pair.wait_up()
         contains(pair.charon.log(), ["CREATE_CHILD_SA request 2"], "charon's log")
+
+
+@cases([(begins, same) for begins in (WE, IT) for same in (True, False)],
+       "a post-quantum key that both demand (RFC 8784), the same at both: {0[1]}; {0[0]}")
+def post_quantum_key(what):
+    begins, same = what
+    with Lab("swan") as lab:
+        pair = Pair(lab, begins, dc={"ppk_file": "/etc/isthmus/keys/ppk", "ppk_id": "ppk-1"},
+                    ppk="what no quantum computer can guess" if same else "something else")
+        put_secret(pair.we, "ppk", "what no quantum computer can guess")
+        pair.start_both()
+        if begins == IT:
+            pair.charon.initiate()
+        if same:
+            pair.wait_up()
+            check(ike_sa(pair.we)["ppk"], "the key was not used")
+            equal(ike(pair.we, "rekey", "cloud").returncode, 0, "rekey")
+            check(wait_until(pair.up, PATIENCE, 0.1), "not up after a rekey")
+        else:
+            wanted = ["AUTHENTICATION_FAILED"] if begins == WE else ["keys differ"]
+            check(wait_until(lambda: says(last_error(pair.we), wanted), PATIENCE, 0.1), f"the error: {last_error(pair.we)}")
+            check(not is_up(pair.we), "it came up")
 
 
 @case
@@ -410,6 +431,21 @@ def nothing_in_common():
         check(wait_until(lambda: says(mismatch(pair.we)["theirs"], ["PRF_HMAC_SHA2_256"]), PATIENCE, 0.1),
               f"no mismatch: {peer(pair.we)}")
         contains(mismatch(pair.we)["ours"], ["PRF_HMAC_SHA2_512"], "ours")
+
+
+@cases((WE, IT), "a child's proposals without anything in common: {}; what is known of both is shown, and the IKE SA stays")
+def no_suite_for_the_child(begins):
+    with Lab("swan") as lab:
+        pair = Pair(lab, begins, dc={"esp_suites": ["chacha20-poly1305"]}, esp="aes256gcm16-esn")
+        pair.start_both()
+        if begins == IT:
+            pair.charon.initiate()
+        check(wait_until(lambda: says(mismatch(pair.we)["ours"], ["CHACHA20_POLY1305"]), PATIENCE, 0.1),
+              f"no mismatch: {peer(pair.we)}")
+        equal(mismatch(pair.we)["child"], "cloud", "whose proposals")
+        contains(mismatch(pair.we)["theirs"], ["AES_GCM_16_256"] if begins == IT else [], "theirs")
+        contains(last_error(pair.we), ["NO_PROPOSAL_CHOSEN"] if begins == WE else ["no proposal in common"], "the error")
+        check(ike_sa(pair.we), "the IKE SA is gone")
 
 
 if __name__ == "__main__":
