@@ -203,6 +203,7 @@ nlohmann::json IkeControl::status() const {
     const auto up = std::ranges::count(snapshot.peers, PeerState::up, &PeerSnapshot::state);
     nlohmann::json report = ike_report(snapshot);
     report["clock_doubt"] = clock_doubt_.empty() ? nlohmann::json() : nlohmann::json(clock_doubt_);
+    report["key_log"] = key_log_.empty() ? nlohmann::json() : nlohmann::json(key_log_.string());
     if (!snapshot.peers.empty())
         report["summary"] = std::to_string(up) + " of " + std::to_string(snapshot.peers.size()) + " peers up";
     return report;
@@ -230,9 +231,12 @@ void IkeControl::look_at_clock() {
             "{}: until it is set right, certificates are refused, or with accept_without_clock "
             "accepted whatever their dates",
             *doubt);
-    if (!doubt && !clock_doubt_.empty())
-        services_.log->info("the clock is plausible: dates of certificates count again");
+    const bool is_known_now = !doubt && !clock_doubt_.empty();
     clock_doubt_ = doubt.value_or("");
+    if (!is_known_now) return;
+    services_.log->info("the clock is plausible: dates of certificates count again");
+    engine_.check_certificates(boot_now(), wall_now());
+    act();
 }
 
 void IkeControl::act() {

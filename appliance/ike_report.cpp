@@ -61,6 +61,7 @@ json report(const IkeSaSnapshot& sa) {
             {"age", seconds(sa.age)},
             {"silent_for", seconds(sa.silent_for)},
             {"rekey_in", seconds(sa.rekey_in)},
+            {"reauthentication_in", seconds(sa.reauthentication_in)},
             {"retransmissions", sa.retransmissions},
             {"children", std::move(children)}};
 }
@@ -80,8 +81,10 @@ json report(const PeerSnapshot& peer) {
     if (peer.last_error)
         out["last_error"] = {{"text", *peer.last_error}, {"age", seconds(peer.last_error_age)}};
     if (peer.mismatch)
-        out["mismatch"] = {
-            {"ours", peer.mismatch->ours}, {"theirs", peer.mismatch->theirs}, {"what", peer.mismatch->what}};
+        out["mismatch"] = {{"ours", peer.mismatch->ours},
+                           {"theirs", peer.mismatch->theirs},
+                           {"what", peer.mismatch->what},
+                           {"child", peer.mismatch->child}};
     return out;
 }
 

@@ -276,6 +276,7 @@ PeerOptions peer_of(const config::TunnelConfig& tunnel, const IkeConfig& config,
     peer.encapsulation = config.encapsulation;
     peer.childless = config.childless;
     peer.lifetime.rekey = config.ike_rekey;
+    peer.reauthentication = config.reauthentication;
     peer.liveness.detect = config.detection;
     peer.liveness.detect_after_hint = std::min(peer.liveness.detect_after_hint, config.detection);
     peer.keepalive = config.keepalive;

@@ -27,10 +27,11 @@ std::string nat_text(const json& sa) {
 }
 
 std::string child_text(const json& child) {
-    return "child " + text_of(child, "name") + ": " + text_of(child, "state") +
-           (child.at("sends").get<bool>() ? ", sends" : "") + "; in " + text_of(child, "spi_in") + " out " +
-           text_of(child, "spi_out") + "; " + text_of(child, "mode") + ", " + text_of(child, "suite") + "; " +
-           text_of(child, "local_selectors") + " to " + text_of(child, "remote_selectors") + "; in " +
+    return "child " + text_of(child, "name") + ": " + text_of(child, "state") + " for " +
+           time_in(child, "age") + (child.at("sends").get<bool>() ? ", sends" : "") + "; in " +
+           text_of(child, "spi_in") + " out " + text_of(child, "spi_out") + "; " + text_of(child, "mode") +
+           ", " + text_of(child, "suite") + "; " + text_of(child, "local_selectors") + " to " +
+           text_of(child, "remote_selectors") + "; in " +
            short_count(child.at("packets_in").get<std::uint64_t>()) + " packets, " +
            byte_count(child.at("bytes_in").get<std::uint64_t>()) + ", out " +
            short_count(child.at("packets_out").get<std::uint64_t>()) + " packets, " +
@@ -46,9 +47,30 @@ void add_sa(TextTable& table, const json& sa) {
     if (who != "-" && !who.empty())
         table.detail("    we are " + text_of(sa, "local_identity") + " (" + text_of(sa, "local_auth") +
                      "), it is " + who + " (" + text_of(sa, "remote_auth") + ")");
-    table.detail("    " + text_of(sa, "suite") + "; " + nat_text(sa) + "; silent for " +
-                 time_in(sa, "silent_for") + "; new keys in " + time_in(sa, "rekey_in"));
+    const auto repeated = sa.at("retransmissions").get<std::uint64_t>();
+    table.detail("    " + text_of(sa, "suite") + (sa.at("ppk").get<bool>() ? ", post-quantum key" : "") +
+                 "; " + nat_text(sa) + "; silent for " + time_in(sa, "silent_for") + "; new keys in " +
+                 time_in(sa, "rekey_in") +
+                 (sa.at("reauthentication_in").is_number()
+                      ? ", authentication anew in " + time_in(sa, "reauthentication_in")
+                      : "") +
+                 (repeated == 0 ? "" : "; request sent " + std::to_string(repeated + 1) + " times"));
     for (const json& child : sa.at("children")) table.detail("    " + child_text(child));
+}
+
+/// What did not match is often the last error, which is shown already.
+void add_mismatch(TextTable& table, const json& mismatch, const json& last_error) {
+    const std::string child = text_of(mismatch, "child");
+    const bool of_child = child != "-" && !child.empty();
+    const std::string what = text_of(mismatch, "what");
+    const bool is_told =
+        last_error.is_object() && text_of(last_error, "text").find(what) != std::string::npos;
+    table.detail("  no agreement on " + (of_child ? "child " + child : std::string("the IKE SA")) +
+                 (is_told ? "" : ": " + what));
+    table.detail("    we propose:   " + text_of(mismatch, "ours"));
+    const std::string theirs = text_of(mismatch, "theirs");
+    const bool is_known = theirs != "-" && !theirs.empty();
+    table.detail("    it proposes:  " + (is_known ? theirs : "unknown, for it has not begun itself"));
 }
 
 }  // namespace
@@ -62,11 +84,8 @@ std::string render_ike(const json& report, bool coloured) {
         for (const json& sa : peer.at("ike_sas")) add_sa(table, sa);
         if (const json& error = peer.at("last_error"); error.is_object())
             table.detail("  last error, " + time_in(error, "age") + " ago: " + text_of(error, "text"));
-        if (const json& mismatch = peer.at("mismatch"); mismatch.is_object()) {
-            table.detail("  we propose:   " + text_of(mismatch, "ours"));
-            const std::string theirs = text_of(mismatch, "theirs");
-            if (theirs != "-" && !theirs.empty()) table.detail("  it proposes:  " + theirs);
-        }
+        if (const json& mismatch = peer.at("mismatch"); mismatch.is_object())
+            add_mismatch(table, mismatch, peer.at("last_error"));
         if (peer.at("next_attempt_in").is_number())
             table.detail("  next attempt in " + time_in(peer, "next_attempt_in") + ", after " +
                          std::to_string(peer.at("failed_attempts").get<std::uint64_t>()) + " that failed");
@@ -75,6 +94,8 @@ std::string render_ike(const json& report, bool coloured) {
     table.print(out);
     if (const json& doubt = report.value("clock_doubt", json()); doubt.is_string())
         out << doubt.get<std::string>() << '\n';
+    if (const json& log = report.value("key_log", json()); log.is_string())
+        out << "keys are written to " << log.get<std::string>() << ": whoever reads them reads all traffic\n";
     if (report.at("peers").empty()) out << "no tunnel has its keys from IKE\n";
     out << report.at("half_open").get<std::uint64_t>() << " half open"
         << (report.at("cookies_demanded").get<bool>() ? ", cookies demanded" : "") << "; "

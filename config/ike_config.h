@@ -77,6 +77,7 @@ struct IkeConfig {
     Duration keepalive = std::chrono::seconds(20);
     Duration child_rekey = std::chrono::hours(1);
     Duration ike_rekey = std::chrono::hours(4);
+    Duration reauthentication{};  ///< 0: never
     std::uint64_t rekey_bytes = 0;
     std::uint64_t rekey_packets = 0;
     std::uint16_t fragment_size = 1280;

@@ -202,6 +202,7 @@ void read_times(const Section& ike, IkeConfig& out) {
     out.keepalive = seconds(ike.integer("keepalive", 0, 3600).value_or(20));
     out.child_rekey = seconds(ike.integer("rekey", 60, 7 * kDay).value_or(3600));
     out.ike_rekey = seconds(ike.integer("ike_rekey", 60, 30 * kDay).value_or(4 * 3600));
+    out.reauthentication = seconds(ike.integer("reauthenticate", 0, 30 * kDay).value_or(0));
     out.rekey_bytes = ike.integer("rekey_gigabytes", 0, 1'000'000).value_or(0) * kGigabyte;
     out.rekey_packets = ike.integer("rekey_packets", 0, 0xffff'ffff).value_or(0);
     out.fragment_size = static_cast<std::uint16_t>(ike.integer("fragment_size", 0, 9000).value_or(1280));
@@ -209,6 +210,10 @@ void read_times(const Section& ike, IkeConfig& out) {
     if (out.fragment_size != 0 && out.fragment_size < kLeast)
         ike.problem("fragment_size", std::to_string(out.fragment_size) + " is too small",
                     "write 576 to 9000, or 0 to send no fragments");
+    constexpr auto kSoon = std::chrono::minutes(10);
+    if (out.reauthentication != Duration::zero() && out.reauthentication < kSoon)
+        ike.problem("reauthenticate", "less than ten minutes is work for nothing",
+                    "write 600 or more, or 0 for never");
     constexpr std::uint64_t kFewPackets = 10'000;
     if (out.rekey_packets != 0 && out.rekey_packets < kFewPackets)
         ike.problem("rekey_packets", std::to_string(out.rekey_packets) + " packets pass within moments",

@@ -33,6 +33,13 @@ std::vector<std::uint8_t> octets_of(const IkeSa& sa, const IkeKeys& keys, const 
     return signed_octets(parts);
 }
 
+void set_reauthentication(Core& core, IkeSa& sa) {
+    const Duration after = sa.options->reauthentication;
+    if (after == Duration::zero()) return;
+    sa.reauthenticate_at = core.now + after - random_below(after / 10, core.rng);
+    sa.authentic_until = core.now + after + after / 10;
+}
+
 }  // namespace
 
 IkeKeys keys_for_auth(const IkeKeys& keys) {
@@ -122,12 +129,13 @@ void establish(Core& core, IkeSa& sa, Established facts) {
     sa.leave_at.reset();
     sa.exchanges.set_options(sa.options->retransmission);
     set_ike_lifetimes(core, sa);
+    set_reauthentication(core, sa);
     core.note(NoteLevel::info, sa.peer(),
               "IKE SA " + text_of(sa.spis.initiator) + "/" + text_of(sa.spis.responder) + " with " +
                   text_of(*sa.peer_id) + " at " + sa.remote.text() + " is up (" + text_of(sa.suite) + "; " +
                   sa.remote_auth + ")");
+    core.forget_mismatch(sa.peer(), "");
     if (Peer* peer = core.peer_named(sa.peer())) {
-        peer->mismatch.reset();
         peer->attempt_at.reset();
         peer->failures = 0;
         peer->by_operator = false;

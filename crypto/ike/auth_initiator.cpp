@@ -79,7 +79,7 @@ void take_child(Core& core, IkeSa& sa, const ChildOffer& offer, std::span<const 
                 const Nonce& own, const Nonce& peer) {
     std::string why;
     if (const auto* error = find_error(payloads)) {
-        why = "the peer refused child " + offer.child + " with " + name_of(error->type);
+        why = child::refusal_text(core, sa, offer, *error);
         core.release(offer.inbound);
     } else {
         auto agreed = child::accept(sa, offer, ChildExchange::ike_auth, payloads);

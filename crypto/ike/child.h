@@ -40,6 +40,9 @@ struct Agreement {
 [[nodiscard]] Result<Agreement, std::string> accept(const IkeSa& sa, const ChildOffer& offer,
                                                     ChildExchange exchange,
                                                     std::span<const Payload> payloads);
+/// What the peer's refusal of an offer may mean; proposals that it did not take are remembered.
+[[nodiscard]] std::string refusal_text(Core& core, const IkeSa& sa, const ChildOffer& offer,
+                                       const NotifyPayload& error);
 
 // The responder.
 

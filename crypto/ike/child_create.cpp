@@ -22,7 +22,7 @@ void on_refused(Core& core, IkeSa& sa, const ChildOffer& offer, const NotifyPayl
     core.release(offer.inbound);
     if (error.type == NotifyType::temporary_failure)
         return sa.enqueue(CreateChildTask{offer.child}, core.now + spread(kTemporary, 50, core.rng));
-    core.fail(sa.peer(), "the peer refused child " + offer.child + " with " + name_of(error.type));
+    core.fail(sa.peer(), child::refusal_text(core, sa, offer, error));
     upkeep::retry_child(core, sa, offer.child);
 }
 

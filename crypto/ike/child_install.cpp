@@ -16,12 +16,18 @@ constexpr std::chrono::seconds kSettles{5};
 /// 32-bit sequence numbers and AEAD's limits: new keys long before either runs out (RFC 4303 section 3.3.3).
 constexpr std::uint64_t kShortSequenceLimit = 0xc000'0000;
 
+/// Less up to so many percent at random: both sides would come to the same limit at the same time. 0 (no limit) stays.
+std::uint64_t shortened(std::uint64_t limit, unsigned percent, Rng& rng) {
+    const std::uint64_t most = limit * percent / 100;
+    return most == 0 ? limit : limit - rng.u64() % (most + 1);
+}
+
 void set_lifetimes(Core& core, ChildSa& pair, const LifetimeOptions& lifetime) {
     const Duration least = lifetime.rekey * (100 - lifetime.jitter_percent) / 100;
     pair.rekey_at = core.now + least + random_below(lifetime.rekey - least, core.rng);
     pair.expires_at = core.now + lifetime.rekey * lifetime.hard_percent / 100;
-    pair.packet_limit = lifetime.rekey_packets;
-    pair.byte_limit = lifetime.rekey_bytes;
+    pair.packet_limit = shortened(lifetime.rekey_packets, lifetime.jitter_percent, core.rng);
+    pair.byte_limit = shortened(lifetime.rekey_bytes, lifetime.jitter_percent, core.rng);
     const std::uint64_t most = pair.extended_sequence ? 0 : kShortSequenceLimit;
     if (most != 0) pair.packet_limit = pair.packet_limit == 0 ? most : std::min(pair.packet_limit, most);
 }
@@ -109,6 +115,7 @@ ChildSa& install(Core& core, IkeSa& sa, const Agreement& agreement, const Making
     up.use_outbound = pair.sends;
     log_keys(core, sa, up);
     core.emit(std::move(up));
+    core.forget_mismatch(sa.peer(), pair.name);
     core.set_owner(pair.inbound, sa);
     core.mark(sa);
     core.mark_peer(sa.peer());

@@ -124,6 +124,24 @@ Result<Agreement, std::string> accept(const IkeSa& sa, const ChildOffer& offer, 
                      theirs.remote, offer.inbound, choice->peer_spi, std::move(shared).value()};
 }
 
+std::string refusal_text(Core& core, const IkeSa& sa, const ChildOffer& offer, const NotifyPayload& error) {
+    std::string text = "the peer refused child " + offer.child + " with " + name_of(error.type);
+    const ChildOptions* options = sa.child_options(offer.child);
+    if (options == nullptr) return text;
+    if (error.type == NotifyType::ts_unacceptable) {
+        const Wanted ours = wanted_by(sa, *options);
+        text += ": its traffic selectors have nothing in common with ours, " + text_of(ours.local) + " and " +
+                text_of(ours.remote);
+    }
+    if (error.type == NotifyType::no_proposal_chosen) {
+        const bool transport = options->mode == esp::Mode::transport;
+        text += std::string(": it accepts none of our proposals, or not ") +
+                (transport ? "transport" : "tunnel") + " mode";
+        core.remember(sa.peer(), {text_of(offer.offered), "", text, offer.child});
+    }
+    return text;
+}
+
 namespace {
 
 /// A child of ours that fits what the peer asks for.
@@ -185,9 +203,8 @@ Result<Agreed, Refused> agree(Core& core, IkeSa& sa, ChildExchange exchange,
     if (!fit) return Unexpected(std::move(fit).error());
     const auto choice = choose(fit->options->policy, *offered, exchange, group_in(payloads));
     if (!choice) {
-        if (Peer* peer = core.peer_named(sa.peer()))
-            peer->mismatch = MismatchSnapshot{text_of(ike::offer(fit->options->policy, Spi{0}, exchange)),
-                                              text_of(*offered), choice.error()};
+        core.remember(sa.peer(), {text_of(ike::offer(fit->options->policy, Spi{0}, exchange)),
+                                  text_of(*offered), choice.error(), fit->options->name});
         return Unexpected(refused(NotifyType::no_proposal_chosen, choice.error()));
     }
     std::optional<KeyExchange> own;

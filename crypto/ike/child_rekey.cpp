@@ -34,8 +34,7 @@ void on_refused(Core& core, IkeSa& sa, const ChildOffer& offer, const NotifyPayl
     }
     if (error.type == NotifyType::temporary_failure)
         return sa.enqueue(RekeyChildTask{old->inbound}, core.now + spread(kTemporary, 50, core.rng));
-    core.fail(sa.peer(),
-              "the peer refused new keys for child " + offer.child + " with " + name_of(error.type));
+    core.fail(sa.peer(), "new keys: " + child::refusal_text(core, sa, offer, error));
     sa.enqueue(RekeyChildTask{old->inbound}, core.now + spread(kAfterRefusal, 20, core.rng));
 }
 

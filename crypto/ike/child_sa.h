@@ -50,6 +50,8 @@ struct ChildSa {
     TimePoint settled_at{};
     TimePoint rekey_at;
     TimePoint expires_at;
+    /// The peer sends with it: when we do as well.
+    std::optional<TimePoint> use_at;
     /// replaced: when we delete it ourselves at last; late: when it is forgotten.
     std::optional<TimePoint> leave_at;
     std::uint64_t packet_limit = 0;  ///< either direction; 0: none

@@ -19,6 +19,16 @@ bool is_under_way(Core& core, const Peer& peer) {
                                [](const IkeSa* sa) { return sa->in_progress(); });
 }
 
+/// Why there was no answer, as far as can be guessed.
+std::string silence_text(const IkeSa& sa) {
+    const std::string text = "no answer from " + sa.remote.text() + " to ";
+    if (sa.state == IkeState::init_sent) return text + "IKE_SA_INIT";
+    if (!sa.setup->hearsay.empty())
+        return text + "IKE_AUTH but in clear, which may be anybody's: " + sa.setup->hearsay;
+    return text + "IKE_AUTH: " + (sa.floated ? "UDP 4500 or a" : "a") +
+           " long packet may not get through, or the peer gave up";
+}
+
 Duration back_off(const Peer& peer, Rng& rng) {
     const Duration longest = peer.options->longest_back_off;
     const std::uint32_t doublings = std::min<std::uint32_t>(peer.failures > 0 ? peer.failures - 1 : 0, 6);
@@ -72,9 +82,7 @@ void on_peer_refused(Core& core, IkeSa& sa, const std::string& why) {
 void on_attempt_timeout(Core& core, IkeSa& sa) {
     Peer* peer = core.peer_named(sa.peer());
     const bool was_told_why = peer != nullptr && peer->last_error && peer->last_error->at >= sa.born;
-    if (!was_told_why)
-        core.fail(sa.peer(), "no answer from " + sa.remote.text() + " to " +
-                                 (sa.state == IkeState::init_sent ? "IKE_SA_INIT" : "IKE_AUTH"));
+    if (!was_told_why) core.fail(sa.peer(), silence_text(sa));
     upkeep::close(core, sa, ChildDownReason::failed);
     if (peer == nullptr) return;
     ++peer->failures;

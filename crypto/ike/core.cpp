@@ -109,4 +109,17 @@ void Core::fail(std::string_view peer, std::string text) {
     note(NoteLevel::warning, peer, std::move(text));
 }
 
+void Core::remember(std::string_view peer, MismatchSnapshot mismatch) {
+    Peer* known = peer_named(peer);
+    if (known == nullptr) return;
+    const bool is_same = known->mismatch && known->mismatch->child == mismatch.child;
+    if (is_same && mismatch.theirs.empty()) mismatch.theirs = std::move(known->mismatch->theirs);
+    known->mismatch = std::move(mismatch);
+}
+
+void Core::forget_mismatch(std::string_view peer, std::string_view child) {
+    Peer* known = peer_named(peer);
+    if (known != nullptr && known->mismatch && known->mismatch->child == child) known->mismatch.reset();
+}
+
 }  // namespace isthmus::crypto::ike

@@ -86,6 +86,10 @@ class Core {
     void note(NoteLevel level, std::string_view peer, std::string text);
     /// Remembered as the peer's last error, and noted.
     void fail(std::string_view peer, std::string text);
+    /// Both sides' proposals, until something is agreed on. Without theirs, what was known of them before stays.
+    void remember(std::string_view peer, MismatchSnapshot mismatch);
+    /// The IKE SA's proposals (`child` is empty), or that child's, had something in common after all.
+    void forget_mismatch(std::string_view peer, std::string_view child);
 
   private:
     void index(const IkeSa& sa) { by_peer_[sa.peer()].insert(sa.own_spi()); }

@@ -61,9 +61,8 @@ class Engine::Impl {
         if (at == TimePoint::max()) return std::nullopt;
         return at;
     }
-    /// The same options but for the credentials: who is not good by the new ones is told goodbye.
-    void take_options(IkeSa& sa, const std::shared_ptr<const PeerOptions>& options) {
-        sa.options = options;
+    /// Who is not good (any more) by the credentials and the time of now is told goodbye.
+    void check_again(IkeSa& sa) {
         const auto still_good = auth::check_again(core, sa);
         if (still_good) return;
         core.fail(sa.peer(), "the peer is not accepted any more: " + still_good.error());
@@ -151,7 +150,10 @@ void Engine::configure(std::vector<PeerOptions> peers, TimePoint now) {
         core.mark_peer(shared->name);
         core.peers.insert_or_assign(shared->name, std::move(peer));
         if (!is_unchanged) continue;
-        for (IkeSa* sa : core.sas_of(shared->name)) impl_->take_options(*sa, shared);
+        for (IkeSa* sa : core.sas_of(shared->name)) {
+            sa->options = shared;
+            impl_->check_again(*sa);
+        }
     }
     for (auto& [name, gone] : before) {
         impl_->drop_peer(gone);
@@ -166,6 +168,14 @@ void Engine::reserve_spis(std::span<const Spi> inbound) {
 
 void Engine::on_certain_time(WallTime passed) {
     impl_->core.newest_seen = std::max(impl_->core.newest_seen, passed);
+}
+
+void Engine::check_certificates(TimePoint now, WallTime wall) {
+    impl_->at(now);
+    impl_->core.wall = wall;
+    for (const auto& [name, peer] : impl_->core.peers)
+        for (IkeSa* sa : impl_->core.sas_of(name)) impl_->check_again(*sa);
+    impl_->settle();
 }
 
 void Engine::shut_down(TimePoint now) {

@@ -50,6 +50,8 @@ class Engine {
     /// A moment that has certainly passed; the latest counts. A clock behind it is wrong: certificates are then accepted
     /// only with Credentials::accept_without_clock.
     void on_certain_time(WallTime passed);
+    /// The clock is right now: whoever was accepted by certificates while it was in doubt is looked at again.
+    void check_certificates(TimePoint now, WallTime wall);
     /// Tells every peer that all SAs end, once and without waiting for answers. Then only poll_action() makes sense.
     void shut_down(TimePoint now);
 

@@ -10,8 +10,8 @@ namespace isthmus::crypto::ike {
 void Exchanges::on_request_sent(ExchangeType type, Datagrams datagrams, TimePoint now, Rng& rng) {
     // An IKE_SA_INIT that is sent again with a cookie is the same attempt: what was waited counts.
     const TimePoint since = pending_ ? pending_->first_sent : now;
-    pending_ = Pending{
-        type, std::move(datagrams), since, now + jittered(options_.first, rng), options_.first, 0, false};
+    pending_ =
+        Pending{type, std::move(datagrams), since, now + jittered(options_.first, rng), options_.first, 0};
 }
 
 bool Exchanges::awaits(MessageId id, ExchangeType type) const noexcept {
@@ -31,7 +31,6 @@ std::optional<TimePoint> Exchanges::retransmit_at() const noexcept {
 const Datagrams& Exchanges::retransmit(TimePoint now, Rng& rng) {
     assert(pending_);
     ++pending_->repeats;
-    pending_->hastened = false;
     pending_->interval =
         std::min<Duration>(pending_->interval * options_.growth_percent / 100, options_.longest);
     pending_->again_at = now + jittered(pending_->interval, rng);
@@ -39,9 +38,10 @@ const Datagrams& Exchanges::retransmit(TimePoint now, Rng& rng) {
 }
 
 void Exchanges::hasten(TimePoint now) noexcept {
-    // Once for each retransmission: whoever makes us hurry must not make us shout.
-    if (!pending_ || pending_->hastened) return;
-    pending_->hastened = true;
+    // Now and then only: anybody can make us hurry, and must not make us shout at the peer.
+    const bool too_soon = hastened_at_ && now - *hastened_at_ < options_.first;
+    if (!pending_ || too_soon) return;
+    hastened_at_ = now;
     pending_->again_at = std::min(pending_->again_at, now);
 }
 

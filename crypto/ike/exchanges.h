@@ -39,7 +39,7 @@ class Exchanges {
     [[nodiscard]] std::optional<TimePoint> retransmit_at() const noexcept;
     /// The request once more; the next time is set. Only while one waits.
     [[nodiscard]] const Datagrams& retransmit(TimePoint now, Rng& rng);
-    /// Send again as soon as possible: the peer has just shown that it is there.
+    /// Send again as soon as possible: the peer seems to be there. At most once in the first interval's time.
     void hasten(TimePoint now) noexcept;
     [[nodiscard]] std::optional<TimePoint> waiting_since() const noexcept;
     [[nodiscard]] std::uint32_t retransmissions() const noexcept { return pending_ ? pending_->repeats : 0; }
@@ -65,13 +65,13 @@ class Exchanges {
         TimePoint again_at;
         Duration interval{};
         std::uint32_t repeats = 0;
-        bool hastened = false;
     };
     [[nodiscard]] Duration jittered(Duration interval, Rng& rng) const;
 
     RetransmissionOptions options_;
     MessageId next_request_{0};
     std::optional<Pending> pending_;
+    std::optional<TimePoint> hastened_at_;
     MessageId expected_{0};
     Datagrams last_response_;
 };

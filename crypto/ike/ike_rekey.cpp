@@ -58,6 +58,8 @@ std::unique_ptr<IkeSa> successor_of(Core& core, const IkeSa& old, const IkeSuite
     sa->remote_auth = old.remote_auth;
     sa->ppk_used = old.ppk_used;
     sa->peer_certificates = old.peer_certificates;
+    sa->reauthenticate_at = old.reauthenticate_at;
+    sa->authentic_until = old.authentic_until;
     sa->born = core.now;
     sa->up_at = core.now;
     sa->heard_at = core.now;
@@ -101,7 +103,10 @@ void on_refused(Core& core, IkeSa& sa, const IkeRekey& rekey, const NotifyPayloa
     if (!sa.is_up()) return give_up(core, living(core, rekey.crossing));
     if (IkeSa* heir = living(core, rekey.crossing)) return hand_over(core, sa, *heir);
     const bool soon = error.type == NotifyType::temporary_failure;
-    if (!soon) core.fail(sa.peer(), "the peer refused to rekey the IKE SA with " + name_of(error.type));
+    const std::string text = "the peer refused to rekey the IKE SA with " + name_of(error.type);
+    if (!soon) core.fail(sa.peer(), text);
+    if (error.type == NotifyType::no_proposal_chosen)
+        core.remember(sa.peer(), {text_of(rekey.offered), "", text, ""});
     sa.enqueue(RekeyIkeTask{},
                core.now + (soon ? spread(kTemporary, 50, core.rng) : spread(kAfterRefusal, 20, core.rng)));
 }
@@ -170,6 +175,9 @@ std::vector<Payload> on_request(Core& core, IkeSa& sa, std::span<const Payload> 
     if (nonce == nullptr || ke == nullptr) return {notify(NotifyType::invalid_syntax)};
     const auto choice = choose(sa.options->policy, *offered, ke->group);
     if (!choice || raw(choice->peer_spi) == 0) {
+        if (!choice)
+            core.remember(sa.peer(), {text_of(ike::offer(sa.options->policy, std::nullopt)),
+                                      text_of(*offered), choice.error(), ""});
         core.fail(sa.peer(), "rekeying the IKE SA refused: " + (choice ? "there is no SPI" : choice.error()));
         return {notify(NotifyType::no_proposal_chosen)};
     }
@@ -202,6 +210,7 @@ void on_pending_used(Core& core, IkeSa& heir) {
 
 void hand_over(Core& core, IkeSa& old, IkeSa& heir) {
     heir.pending = false;
+    core.forget_mismatch(heir.peer(), "");
     for (const ChildSa& child : old.children) core.set_owner(child.inbound, heir);
     heir.children.splice(heir.children.end(), old.children);
     for (QueuedTask& queued : old.queue)

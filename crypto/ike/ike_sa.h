@@ -43,6 +43,7 @@ struct Setup {
     std::vector<std::uint8_t> peer_init;
     std::vector<std::uint8_t> cookie;
     SaPayload offered;
+    std::string hearsay;           ///< an error in clear that came in answer to IKE_AUTH
     unsigned tries = 0;            ///< COOKIE and INVALID_KE_PAYLOAD seen
     std::optional<IkeKeys> plain;  ///< RFC 8784: SK_d, SK_pi, SK_pr without the PPK, should the peer lack it
 };
@@ -97,6 +98,9 @@ struct IkeSa {
     TimePoint up_at;  ///< authenticated
     TimePoint rekey_at;
     TimePoint expires_at;
+    // Reauthentication: when all begins anew beside it, and when it ends if that has not worked. Kept when it is rekeyed.
+    TimePoint reauthenticate_at = TimePoint::max();
+    TimePoint authentic_until = TimePoint::max();
     TimePoint heard_at;  ///< last packet that authenticated, ESP included
     TimePoint sent_at;   ///< last datagram of ours
     std::optional<TimePoint>

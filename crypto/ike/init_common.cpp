@@ -20,7 +20,9 @@ std::vector<Payload> capabilities(Core& core, const IkeSa& sa, const Path& path)
     }
     if (options.fragment_size != 0) payloads.push_back(notify(NotifyType::fragmentation_supported));
     payloads.push_back(signature_hashes_notify(our_signature_hashes()));
-    if (options.credentials->ppk) payloads.push_back(notify(NotifyType::use_ppk));
+    // RFC 8784 section 3: the responder says so to an initiator that did.
+    if (options.credentials->ppk && (sa.we_initiated || sa.peer_ppk))
+        payloads.push_back(notify(NotifyType::use_ppk));
     return payloads;
 }
 

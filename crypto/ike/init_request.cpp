@@ -63,9 +63,9 @@ std::optional<Choice> choose_peer(Core& core, const std::vector<const Peer*>& al
     for (const Peer* peer : all) {
         auto chosen = choose(peer->options->policy, offered, ke_group);
         if (chosen) return Choice{peer, std::move(chosen).value()};
-        Peer& refused = *core.peer_named(peer->options->name);
-        refused.mismatch = MismatchSnapshot{text_of(offer(peer->options->policy, std::nullopt)),
-                                            text_of(offered), chosen.error()};
+        if (peer->works()) continue;
+        core.remember(peer->options->name, {text_of(offer(peer->options->policy, std::nullopt)),
+                                            text_of(offered), chosen.error(), ""});
         if (core.complaints.allows(core.now)) core.fail(peer->options->name, chosen.error());
     }
     return std::nullopt;
@@ -155,12 +155,9 @@ std::vector<const Peer*> candidates(const Core& core, const Path& path) {
         const PeerOptions& options = *peer.options;
         if (options.role == Role::initiator) continue;
         if (!options.local.is_unspecified() && options.local != path.local.address) continue;
-        const bool is_known = std::ranges::any_of(
-            peer.addresses, [&](const ResolvedAddress& a) { return a.remote == path.remote.address; });
-        const auto numeric = IpAddress::parse(options.remote_host);
-        if (is_known || numeric == path.remote.address)
+        if (peer.is_at(path.remote.address))
             exact.push_back(&peer);
-        else if (!numeric)
+        else if (!IpAddress::parse(options.remote_host))
             any.push_back(&peer);  // no address given, or a name that may lead elsewhere by now
     }
     exact.insert(exact.end(), any.begin(), any.end());

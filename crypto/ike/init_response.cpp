@@ -35,12 +35,19 @@ void send(Core& core, IkeSa& sa) {
     core.mark(sa);
 }
 
+/// Asked of us before, and done: the answer to an earlier request, or the same one twice.
+bool is_fulfilled(const Setup& setup, const NotifyPayload& wish) {
+    if (setup.tries == 0) return false;
+    if (wish.type == NotifyType::cookie) return wish.data == setup.cookie;
+    return wanted_group_in(wish) == static_cast<std::uint16_t>(setup.key_exchange->group());
+}
+
 /// True: the notification asks us to begin again, and we did.
 bool follow(Core& core, IkeSa& sa, const NotifyPayload& wish) {
     Setup& setup = *sa.setup;
     if (setup.tries >= kMostRestarts) return false;
     if (wish.type == NotifyType::cookie) {
-        if (wish.data.empty() || wish.data.size() > 64 || wish.data == setup.cookie) return false;
+        if (wish.data.empty() || wish.data.size() > 64) return false;
         setup.cookie = wish.data;
     } else {
         const auto wanted = wanted_group_in(wish);
@@ -55,18 +62,24 @@ bool follow(Core& core, IkeSa& sa, const NotifyPayload& wish) {
     return true;
 }
 
+/// A group that the peer insists on, and that is not ours.
+std::string wanted_group_text(const IkeSa& sa, const NotifyPayload& error) {
+    const auto wanted = wanted_group_in(error);
+    if (!wanted) return "";
+    std::string ours;
+    for (const DhGroup group : sa.options->policy.groups) ours += (ours.empty() ? "" : ", ") + text_of(group);
+    return ": it wants " + Transform{TransformType::key_exchange, *wanted}.name() + ", and ours are " + ours;
+}
+
 /// Errors may come from anybody: remembered as the likely cause, and the attempt ends soon rather than now.
 void on_error(Core& core, IkeSa& sa, const NotifyPayload& error) {
     constexpr std::chrono::seconds kGrace{1};
     std::string text = "the peer answered IKE_SA_INIT with " + name_of(error.type);
     if (error.type == NotifyType::no_proposal_chosen) {
         text += ": it accepts none of our proposals, or has no connection for our address";
-        if (Peer* peer = core.peer_named(sa.peer())) {
-            // What it proposed when it began is worth keeping: this answer does not say what it wants.
-            std::string theirs = peer->mismatch ? std::move(peer->mismatch->theirs) : std::string();
-            peer->mismatch = MismatchSnapshot{text_of(sa.setup->offered), std::move(theirs), text};
-        }
+        core.remember(sa.peer(), {text_of(sa.setup->offered), "", text, ""});
     }
+    if (error.type == NotifyType::invalid_ke_payload) text += wanted_group_text(sa, error);
     core.fail(sa.peer(), std::move(text));
     sa.leave_at = std::min(sa.leave_at.value_or(TimePoint::max()), core.now + kGrace);
     core.mark(sa);
@@ -121,7 +134,7 @@ void on_response(Core& core, IkeSa& sa, const Message& message, Bytes datagram, 
     }
     for (const NotifyType wish : {NotifyType::cookie, NotifyType::invalid_ke_payload})
         if (const auto* found = find_notify(message.payloads, wish);
-            found != nullptr && follow(core, sa, *found))
+            found != nullptr && (is_fulfilled(*sa.setup, *found) || follow(core, sa, *found)))
             return;
     if (const auto* error = find_error(message.payloads)) return on_error(core, sa, *error);
 
@@ -131,6 +144,8 @@ void on_response(Core& core, IkeSa& sa, const Message& message, Bytes datagram, 
     if (!shared) return core.fail(sa.peer(), "the peer's key exchange data is refused: " + shared.error());
 
     sa.exchanges.on_answered();
+    // An error that somebody sent before has not shortened what is left.
+    sa.leave_at = sa.born + sa.options->retransmission.attempt;
     sa.suite = *suite;
     sa.spis.responder = message.header.responder_spi;
     sa.local.address = path.local.address;

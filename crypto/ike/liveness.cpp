@@ -81,7 +81,11 @@ bool start(Core& core, IkeSa& sa) {
 }
 
 void on_hint(Core& core, IkeSa& sa, std::string_view what) {
-    if (sa.state == IkeState::deleting) return upkeep::close(core, sa, sa.deletion_reason());
+    if (sa.state == IkeState::deleting) {
+        // Our deletion asks already; its answer is not waited for as long.
+        if (!sa.hinted_at) sa.hinted_at = core.now;
+        return core.mark(sa);
+    }
     const bool listened = sa.is_up() && core.now - sa.hint_taken_at >= kBetweenHints;
     if (!listened) return;
     sa.hint_taken_at = core.now;

@@ -41,8 +41,8 @@ struct LivenessOptions {
     friend bool operator==(const LivenessOptions&, const LivenessOptions&) = default;
 };
 
-/// When new keys are made. The time is shortened at random by up to `jitter_percent`; what is not replaced by
-/// `hard_percent` of it ends.
+/// When new keys are made. Time and limits are shortened at random by up to `jitter_percent`; what is not replaced by
+/// `hard_percent` of the time ends.
 struct LifetimeOptions {
     Duration rekey = std::chrono::hours(1);
     unsigned jitter_percent = 10;
@@ -104,6 +104,9 @@ struct PeerOptions {
     Encapsulation encapsulation = Encapsulation::automatic;
     Childless childless = Childless::allow;
     LifetimeOptions lifetime{.rekey = std::chrono::hours(4)};
+    /// After so long, less up to a tenth, everything begins anew beside the IKE SA, by whoever may begin; an IKE SA whose peer
+    /// has not been authenticated anew a tenth later ends. 0: never.
+    Duration reauthentication{};
     LivenessOptions liveness;
     RetransmissionOptions retransmission;
     /// Between failed attempts, doubling from a tenth of it; jittered.

@@ -1,6 +1,7 @@
 // A configured peer and how things stand with it.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -38,6 +39,15 @@ struct Peer {
     std::optional<Failure> last_error;
     std::optional<MismatchSnapshot> mismatch;
 
+    /// There is an IKE SA: what somebody in clear says at its address is not why something fails.
+    [[nodiscard]] bool works() const noexcept {
+        return state == PeerState::up || state == PeerState::degraded;
+    }
+    /// At this address, as far as is known.
+    [[nodiscard]] bool is_at(const IpAddress& address) const {
+        return IpAddress::parse(options->remote_host) == address ||
+               std::ranges::find(addresses, address, &ResolvedAddress::remote) != addresses.end();
+    }
     [[nodiscard]] bool begins() const noexcept {
         return by_operator || (options->role != Role::responder && !options->remote_host.empty());
     }

@@ -13,6 +13,7 @@
 #include "crypto/ike/liveness.h"
 #include "crypto/ike/messages.h"
 #include "crypto/ike/moves.h"
+#include "crypto/ike/other_version.h"
 #include "crypto/ike/upkeep.h"
 
 namespace isthmus::crypto::ike::receive {
@@ -127,24 +128,23 @@ void on_authentic(Core& core, IkeSa& sa, const Message& message, std::vector<std
     send_response(core, sa, message.header, path, answer_to(core, sa, request));
 }
 
-/// Is it this IKE SA's, and the message that is next?
-bool is_next(Core& core, IkeSa& sa, const Message& message, const Path& path) {
-    const Header& header = message.header;
+/// What to do with a message, by its header, if it is authentic.
+enum class Place : std::uint8_t { next, repeated, nowhere };
+Place place_of(const IkeSa& sa, const Header& header) {
     const bool spis_fit = header.initiator_spi == sa.spis.initiator &&
                           header.responder_spi == sa.spis.responder &&
                           header.from_initiator != sa.we_initiated;
-    if (!spis_fit || !sa.opener) return false;
-    if (header.is_response) return sa.exchanges.awaits(header.message_id, header.exchange);
+    if (!spis_fit || !sa.opener) return Place::nowhere;
+    if (header.is_response)
+        return sa.exchanges.awaits(header.message_id, header.exchange) ? Place::next : Place::nowhere;
     switch (sa.exchanges.judge(header.message_id)) {
         case Exchanges::Incoming::fresh:
-            return sa.state != IkeState::closed || header.exchange == ExchangeType::informational;
-        case Exchanges::Incoming::outside: return false;
-        case Exchanges::Incoming::repeated: break;
+            if (sa.state == IkeState::closed && header.exchange != ExchangeType::informational) break;
+            return Place::next;
+        case Exchanges::Incoming::repeated: return Place::repeated;
+        case Exchanges::Incoming::outside: break;
     }
-    // RFC 7383 section 2.6.1: of a request in fragments the first one asks for the answer again.
-    const auto& fragment = message.encrypted->fragment;
-    if (!fragment || fragment->number == 1) transmit_back(core, path, sa.exchanges.last_response());
-    return false;
+    return Place::nowhere;
 }
 
 void on_protected(Core& core, const Message& message, Bytes datagram, const Path& path) {
@@ -152,7 +152,8 @@ void on_protected(Core& core, const Message& message, Bytes datagram, const Path
     const IkeSpi own = header.from_initiator ? header.responder_spi : header.initiator_spi;
     IkeSa* sa = core.sa_with(own);
     if (sa == nullptr) return liveness::answer_unknown_ike_sa(core, header, path);
-    if (!is_next(core, *sa, message, path)) {
+    const Place place = place_of(*sa, header);
+    if (place == Place::nowhere) {
         ++core.counters.dropped;
         return;
     }
@@ -161,7 +162,10 @@ void on_protected(Core& core, const Message& message, Bytes datagram, const Path
         ++core.counters.dropped;
         return;
     }
-    on_authentic(core, *sa, message, std::move(content).value(), path);
+    if (place == Place::next) return on_authentic(core, *sa, message, std::move(content).value(), path);
+    // RFC 7383 section 2.6.1: of a request in fragments the first one asks for the answer again.
+    const auto& fragment = message.encrypted->fragment;
+    if (!fragment || fragment->number == 1) transmit_back(core, path, sa->exchanges.last_response());
 }
 
 /// In clear, and not IKE_SA_INIT: nobody vouches for it.
@@ -173,8 +177,11 @@ void on_clear(Core& core, const Message& message, const Path& path) {
                          header.responder_spi == sa->spis.responder &&
                          sa->exchanges.awaits(header.message_id, header.exchange);
     if (!is_ours) return liveness::on_unprotected(core, message, path);
-    if (const auto* error = find_error(message.payloads))
-        liveness::on_hint(core, *sa, name_of(error->type) + " from " + path.remote.text());
+    const auto* error = find_error(message.payloads);
+    if (error == nullptr) return;
+    const std::string what = name_of(error->type) + " from " + path.remote.text();
+    if (sa->state == IkeState::auth_sent) sa->setup->hearsay = what;
+    liveness::on_hint(core, *sa, what);
 }
 
 void on_init(Core& core, const Message& message, Bytes datagram, const Path& path) {
@@ -202,6 +209,8 @@ void on_datagram(Core& core, Bytes datagram, const Path& path) {
     const auto message = parse_message(datagram);
     if (!message) {
         ++core.counters.dropped;
+        if (message.error().answer == NotifyType::invalid_major_version)
+            other_version::on_message(core, datagram, path);
         return;
     }
     if (message->header.exchange == ExchangeType::ike_sa_init) return on_init(core, *message, datagram, path);

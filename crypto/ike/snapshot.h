@@ -54,6 +54,7 @@ struct IkeSaSnapshot {
     Duration age{};
     Duration silent_for{};  ///< since the last authenticated packet of the peer
     std::optional<Duration> rekey_in;
+    std::optional<Duration> reauthentication_in;
     std::uint32_t retransmissions = 0;  ///< of the request that waits for an answer
     std::vector<ChildSnapshot> children;
 };
@@ -63,6 +64,7 @@ struct MismatchSnapshot {
     std::string ours;
     std::string theirs;  ///< empty: the peer refused ours and never proposed anything itself
     std::string what;    ///< a sentence
+    std::string child;   ///< whose proposals they are; empty: those of the IKE SA
 };
 
 struct PeerSnapshot {

@@ -67,7 +67,10 @@ IkeSaSnapshot describe(const IkeSa& sa, TimePoint now) {
     out.ppk = sa.ppk_used;
     out.age = now - (sa.is_authenticated() ? sa.up_at : sa.born);
     out.silent_for = now - (sa.is_authenticated() ? sa.heard_at : sa.born);
-    if (sa.is_up()) out.rekey_in = until(sa.rekey_at, now);
+    if (sa.is_up()) {
+        out.rekey_in = until(sa.rekey_at, now);
+        out.reauthentication_in = until(sa.reauthenticate_at, now);
+    }
     out.retransmissions = sa.exchanges.retransmissions();
     for (const ChildSa& child : sa.children) out.children.push_back(describe(sa, child, now));
     return out;

@@ -55,6 +55,10 @@ void children_on_time(Core& core, IkeSa& sa) {
             sa.enqueue(DeleteChildTask{child.inbound, ChildDownReason::replaced});
         }
         if (!child.is_live()) continue;
+        if (child.use_at && *child.use_at <= core.now) {
+            child.use_at.reset();
+            child::use(core, sa, child);
+        }
         if (child.expires_at <= core.now) {
             child.expires_at = TimePoint::max();
             core.fail(sa.peer(), "child " + child.name + " has reached the end of its life without new keys");
@@ -67,11 +71,27 @@ void children_on_time(Core& core, IkeSa& sa) {
     for (const Spi inbound : gone) child::remove(core, sa, inbound, ChildDownReason::replaced);
 }
 
+void expire(Core& core, IkeSa& sa, std::string_view why) {
+    sa.expires_at = sa.authentic_until = TimePoint::max();
+    core.fail(sa.peer(), "the IKE SA has reached the end of its life " + std::string(why));
+    sa.enqueue(DeleteIkeTask{ChildDownReason::expired});
+}
+
+/// Make before break: the old IKE SA stays until the new one is authenticated.
+void reauthenticate(Core& core, IkeSa& sa) {
+    sa.reauthenticate_at = TimePoint::max();
+    Peer* peer = core.peer_named(sa.peer());
+    if (peer == nullptr || !peer->begins()) return;
+    core.note(NoteLevel::info, sa.peer(), "reauthentication: beginning anew beside the IKE SA");
+    connect::begin_attempt(core, *peer);
+}
+
 void established_on_time(Core& core, IkeSa& sa) {
+    if (sa.is_up() && sa.reauthenticate_at <= core.now) reauthenticate(core, sa);
     if (sa.is_up() && sa.expires_at <= core.now) {
-        sa.expires_at = TimePoint::max();
-        core.fail(sa.peer(), "the IKE SA has reached the end of its life without new keys");
-        sa.enqueue(DeleteIkeTask{ChildDownReason::expired});
+        expire(core, sa, "without new keys");
+    } else if (sa.is_up() && sa.authentic_until <= core.now) {
+        expire(core, sa, "without authentication anew");
     } else if (sa.is_up() && sa.rekey_at <= core.now) {
         sa.rekey_at = TimePoint::max();
         sa.enqueue(RekeyIkeTask{});
@@ -203,10 +223,11 @@ TimePoint deadline(const IkeSa& sa) {
     at = std::min(at, sa.exchanges.retransmit_at().value_or(TimePoint::max()));
     if (!sa.is_authenticated()) return at;
     at = std::min(at, liveness::deadline(sa));
-    if (sa.is_up()) at = std::min({at, sa.rekey_at, sa.expires_at});
+    if (sa.is_up()) at = std::min({at, sa.rekey_at, sa.expires_at, sa.reauthenticate_at, sa.authentic_until});
     for (const ChildSa& child : sa.children) {
         at = std::min(at, child.leave_at.value_or(TimePoint::max()));
-        if (child.is_live()) at = std::min({at, child.rekey_at, child.expires_at});
+        if (child.is_live())
+            at = std::min({at, child.rekey_at, child.expires_at, child.use_at.value_or(TimePoint::max())});
     }
     return at;
 }

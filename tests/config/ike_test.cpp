@@ -74,6 +74,7 @@ TEST_CASE("a secret and nothing else is a whole configuration") {
     CHECK(config.mode == crypto::esp::Mode::transport);
     CHECK(config.ike_suites.empty());
     CHECK(config.detection == std::chrono::seconds(10));
+    CHECK(config.reauthentication == Duration::zero());
     CHECK(config.line == 7);
 }
 
@@ -106,6 +107,7 @@ extended_sequence = "off"
 replay_window = 128
 rekey = 600
 ike_rekey = 7200
+reauthenticate = 86400
 rekey_gigabytes = 3
 rekey_packets = 4000000000
 dpd = 30
@@ -128,6 +130,7 @@ require_ppk = false
     CHECK(config.replay_window == 128);
     CHECK(config.child_rekey == std::chrono::minutes(10));
     CHECK(config.ike_rekey == std::chrono::hours(2));
+    CHECK(config.reauthentication == std::chrono::hours(24));
     CHECK(config.rekey_bytes == 3'000'000'000);
     CHECK(config.rekey_packets == 4'000'000'000);
     CHECK(config.detection == std::chrono::seconds(30));
@@ -216,6 +219,9 @@ TEST_CASE("words and numbers out of range are told with the good ones") {
     CHECK(problem(kPsk + "dpd = 1\n") == "10: tunnel.ike.dpd: 1 is out of range; it goes from 2 to 3600");
     CHECK(problem(kPsk + "fragment_size = 100\n") ==
           "10: tunnel.ike.fragment_size: 100 is too small; write 576 to 9000, or 0 to send no fragments");
+    CHECK(
+        problem(kPsk + "reauthenticate = 5\n").find("10: tunnel.ike.reauthenticate: less than ten minutes") ==
+        0);
     CHECK(problem(kPsk + "rekey_packets = 9\n").find("10: tunnel.ike.rekey_packets: 9 packets") == 0);
     CHECK(problem(kPsk + "mode = \"tunel\"\n").find("did you mean \"tunnel\"?") != std::string::npos);
     CHECK(problem(kPsk + "psk = \"x\"\n").find("did you mean prfs?") == std::string::npos);

@@ -223,3 +223,33 @@ TEST_CASE("a gateway whose clock is behind what it has seen accepts no certifica
         CHECK(world.a().noted("this gateway does not know the time") != told);
     }
 }
+
+TEST_CASE("who was accepted while the clock was wrong is looked at again when it is right") {
+    for (const bool expired : {false, true}) {
+        CAPTURE(expired);
+        Site site;
+        World world(45);
+        configure(world);
+        const auto a = site.credentials("a.example.org");
+        a->accept_without_clock = true;
+        const auto b = expired ? site.credentials("b.example.org", {kNow - std::chrono::hours(48),
+                                                                    kNow - std::chrono::hours(24)})
+                               : site.credentials("b.example.org");
+        world.a().peers[0].credentials = a;
+        world.b().peers[0].credentials = b;
+        world.start(world.b());
+        world.start(world.a());
+        world.a().engine->on_certain_time(kNow + std::chrono::hours(2));
+        REQUIRE(world.run_till([&] { return world.both_up(); }, 5s));
+        const auto before = world.peer_of(world.a()).ike_sas.at(0).initiator_spi;
+        world.call(world.a(), [](Engine& e, TimePoint now) {
+            e.check_certificates(now, kNow + std::chrono::hours(3));
+            return 0;
+        });
+        world.run_for(100ms);
+        CHECK(world.a().pairs.empty() == expired);
+        CHECK(world.a().noted("not accepted any more") == expired);
+        CHECK(world.a().noted("expired") == expired);
+        if (!expired) CHECK(world.peer_of(world.a()).ike_sas.at(0).initiator_spi == before);
+    }
+}

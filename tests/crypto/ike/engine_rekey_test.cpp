@@ -1,4 +1,8 @@
 #include "crypto/ike/engine.h"
+
+#include <algorithm>
+#include <set>
+
 #include "tests/crypto/ike/bring_up.h"
 
 using namespace isthmus;
@@ -129,4 +133,66 @@ TEST_CASE("lifetimes by time, packets and bytes bring new keys by themselves") {
     const bool same_as_before = by_packets.a().sending.at("l2tp") == before;
     CHECK_FALSE(same_as_before);
     CHECK(by_packets.data_lost == 0);
+}
+
+TEST_CASE(
+    "a responder follows the peer's first packet under new keys a moment later, or its deletion at once") {
+    for (const bool traffic : {true, false}) {
+        CAPTURE(traffic);
+        World world(50);
+        configure(world);
+        bring_up(world);
+        world.traffic = traffic;
+        const Spi before = world.a().sending.at("l2tp");
+        const auto follows = [&] { return world.a().sending.at("l2tp") != before; };
+        const auto is_heard = [&] {
+            return std::ranges::any_of(world.a().pairs, [&](const auto& entry) {
+                return entry.first != before && entry.second.usage.packets_in > 0;
+            });
+        };
+        REQUIRE(
+            world.call(world.b(), [](Engine& e, TimePoint now) { return e.rekey("peer-a", "l2tp", now); }));
+        if (traffic) {
+            REQUIRE(world.run_till(is_heard, 2s));
+            world.run_for(150ms);
+            CHECK_FALSE(follows());
+            world.run_for(100ms);
+            CHECK(follows());
+        } else {
+            world.run_for(900ms);
+            CHECK_FALSE(follows());
+            world.run_for(300ms);
+            CHECK(follows());
+        }
+        world.run_for(20s);
+        CHECK(world.disagreement() == "");
+        CHECK(world.data_lost == 0);
+    }
+}
+
+TEST_CASE("limits are shortened at random like times, so that both sides do not come to them at once") {
+    std::set<std::uint64_t> limits;
+    for (std::uint64_t seed = 0; seed < 10; ++seed) {
+        World world(seed);
+        configure(world);
+        world.a().peers[0].children[0].lifetime.rekey_packets = 1'000;
+        bring_up(world);
+        const Spi pair = world.a().pairs.begin()->first;
+        const auto begins_at = [&](std::uint64_t packets) {
+            SaUsage usage;
+            usage.packets_out = packets;
+            world.call(world.a(), [&](Engine& e, TimePoint now) {
+                e.on_sa_usage(pair, usage, now);
+                return 0;
+            });
+            world.run_for(1ms);
+            return world.peer_of(world.a()).ike_sas[0].children[0].state == "rekeying";
+        };
+        CHECK_FALSE(begins_at(899));
+        std::uint64_t limit = 900;
+        while (limit <= 1'000 && !begins_at(limit)) ++limit;
+        CHECK(limit <= 1'000);
+        limits.insert(limit);
+    }
+    CHECK(limits.size() > 3);
 }

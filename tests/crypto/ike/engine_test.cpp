@@ -1,4 +1,6 @@
 #include "crypto/ike/engine.h"
+
+#include "crypto/ike/wire/message.h"
 #include "tests/crypto/ike/bring_up.h"
 
 using namespace isthmus;
@@ -154,11 +156,35 @@ TEST_CASE("a post-quantum key is used where both have it, demanded where it is m
     CHECK(both.peer_of(both.a()).ike_sas[0].ppk);
     CHECK(both.peer_of(both.b()).ike_sas[0].ppk);
 
-    World one(25);
-    configure(one);
-    one.a().peers[0].credentials = with_ppk("quantum", false);
-    bring_up(one);
-    CHECK_FALSE(one.peer_of(one.a()).ike_sas[0].ppk);
+    for (const bool initiator_has_it : {true, false}) {
+        CAPTURE(initiator_has_it);
+        World one(25);
+        configure(one);
+        Side& owner = initiator_has_it ? one.a() : one.b();
+        owner.peers[0].credentials = with_ppk("quantum", false);
+        // RFC 8784 section 3: a responder says that it can only to an initiator that does.
+        one.filter = [&](const Side& from, const SendDatagram& sent) {
+            const auto message = parse_message(sent.bytes);
+            const bool says_so = message && find_notify(message->payloads, NotifyType::use_ppk) != nullptr;
+            CHECK_FALSE((says_so && &from == &one.b()));
+            return true;
+        };
+        bring_up(one);
+        CHECK_FALSE(one.peer_of(one.a()).ike_sas[0].ppk);
+        CHECK_FALSE(one.peer_of(one.b()).ike_sas[0].ppk);
+    }
+
+    World optional(37);
+    configure(optional);
+    optional.a().peers[0].credentials = with_ppk("quantum", false);
+    optional.b().peers[0].credentials = with_ppk("quantum", true);
+    bring_up(optional);
+    CHECK(optional.peer_of(optional.a()).ike_sas[0].ppk);
+    REQUIRE(optional.call(optional.b(),
+                          [](Engine& e, TimePoint now) { return e.rekey("peer-a", std::nullopt, now); }));
+    optional.run_for(5s);
+    CHECK(optional.peer_of(optional.a()).ike_sas[0].ppk);
+    CHECK(optional.disagreement() == "");
 
     World mandatory(26);
     configure(mandatory);
@@ -168,6 +194,15 @@ TEST_CASE("a post-quantum key is used where both have it, demanded where it is m
     mandatory.run_for(5s);
     CHECK_FALSE(mandatory.is_up(mandatory.a()));
     CHECK(mandatory.a().noted("a post-quantum key is mandatory"));
+
+    World demanded(38);
+    configure(demanded);
+    demanded.b().peers[0].credentials = with_ppk("quantum", true);
+    demanded.start(demanded.a());
+    demanded.start(demanded.b());
+    demanded.run_for(5s);
+    CHECK_FALSE(demanded.is_up(demanded.a()));
+    CHECK(demanded.b().noted("a post-quantum key is mandatory, but the peer does not use ours"));
 
     World different(27);
     configure(different);

@@ -49,9 +49,13 @@ TEST_CASE_FIXTURE(Fixture, "a sign of the peer makes the next repetition come at
     exchanges.hasten(now + 10ms);
     CHECK(*exchanges.retransmit_at() == now + 10ms);
     (void)exchanges.retransmit(now + 10ms, rng);
-    exchanges.hasten(now + 20ms);
-    exchanges.hasten(now + 30ms);
-    CHECK(*exchanges.retransmit_at() == now + 20ms);
+    // Whoever sends signs without end does not get repetitions without end.
+    for (const Duration later : {Duration(20ms), Duration(30ms), Duration(509ms)}) {
+        exchanges.hasten(now + later);
+        CHECK(*exchanges.retransmit_at() == now + 1'010ms);
+    }
+    exchanges.hasten(now + 510ms);
+    CHECK(*exchanges.retransmit_at() == now + 510ms);
 }
 
 TEST_CASE_FIXTURE(Fixture, "a request that is sent anew with the same number counts from the first time") {
