@@ -221,11 +221,14 @@ void BridgeGuard::drop_tunnel(PortId id, TimePoint now) {
     tunnels_.erase(id);
 }
 
-/// Which VLANs carry flooded frames: they are probed first.
+/// Which VLANs carry flooded frames, or would if they were open: they are probed first.
 void BridgeGuard::note_floods(const SessionControl& session, Tunnel& tunnel, TimePoint now) {
     for (const stp_guard::Direction direction :
          {stp_guard::Direction::to_tunnel, stp_guard::Direction::from_tunnel}) {
-        const stp_guard::StormMeters& meters = session.meters->of(direction);
+        stp_guard::StormMeters& meters = session.meters->of(direction);
+        const auto wanted = meters.take_wanted();
+        for (std::size_t vid = wanted._Find_first(); vid < wanted.size(); vid = wanted._Find_next(vid))
+            engine_->on_bum(static_cast<std::uint16_t>(vid), now);
         const auto active = meters.active();
         for (std::size_t vid = active._Find_first(); vid < active.size(); vid = active._Find_next(vid)) {
             std::uint64_t offered = 0;

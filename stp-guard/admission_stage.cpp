@@ -252,7 +252,10 @@ DropReason AdmissionStage::customer_verdict(const PacketBuffer& packet, const Se
     const bool flooded = is_flooded(packet, session, glance, now);
     const DropReason blocked =
         flooded ? flooding_verdict(session, frame.vid) : crossing_verdict(session, frame.vid);
-    if (blocked != DropReason::none) return blocked;
+    if (blocked != DropReason::none) {
+        if (flooded && session.meters) session.meters->of(direction_).want(frame.vid);
+        return blocked;
+    }
     if (session.gateways && session.gateways->applies_to(frame.vid) &&
         session.gateways->keeps(packet.data(), frame))
         return DropReason::gateway_isolation;

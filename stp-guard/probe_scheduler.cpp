@@ -61,6 +61,9 @@ void ProbeScheduler::set_active(std::uint16_t vid, TimePoint now) {
     for (const Place place : moving) {
         take_out(where_.at(place));
         put(place, true);
+        if (!is_requested_.contains(place)) continue;
+        std::erase(requested_, place);
+        requested_.push_front(place);
     }
 }
 

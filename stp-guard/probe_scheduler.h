@@ -27,7 +27,8 @@ class ProbeScheduler {
     void add(Place place, TimePoint now);
     void remove(Place place);
     void remove_port(PortId port);
-    /// Its places are probed first until `active_for` has passed without another call.
+    /// Its places are probed first until `active_for` has passed without another call, and what waits to be opened among them
+    /// goes ahead of the others.
     void set_active(std::uint16_t vid, TimePoint now);
 
     /// `count` probes, spaced, ahead of steady rounds, which still get half when thousands of bursts are under way. A burst

@@ -243,4 +243,21 @@ std::bitset<4096> StormMeters::active() const noexcept {
     return out;
 }
 
+void StormMeters::want(std::uint16_t vid) noexcept {
+    std::atomic<std::uint64_t>& word = wanted_[vid / 64U];
+    const std::uint64_t bit = std::uint64_t{1} << vid % 64U;
+    // Written once a look of control's, not with each frame of a flood.
+    if ((word.load(std::memory_order_relaxed) & bit) == 0) word.fetch_or(bit, std::memory_order_relaxed);
+}
+
+std::bitset<4096> StormMeters::take_wanted() noexcept {
+    std::bitset<4096> out;
+    for (std::size_t i = 0; i < wanted_.size(); ++i) {
+        const std::uint64_t word = wanted_[i].exchange(0, std::memory_order_relaxed);
+        for (std::size_t bit = 0; word != 0 && bit < 64; ++bit)
+            if ((word >> bit & 1) != 0) out.set(i * 64 + bit);
+    }
+    return out;
+}
+
 }  // namespace isthmus::stp_guard

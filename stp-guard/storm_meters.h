@@ -11,6 +11,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <bitset>
 #include <cstddef>
 #include <cstdint>
@@ -60,6 +61,11 @@ class StormMeters {
     [[nodiscard]] StormTotals totals(std::uint16_t vid, StormClass c) const noexcept;
     /// VLANs (0: untagged) that ever carried a flooded frame.
     [[nodiscard]] std::bitset<4096> active() const noexcept;
+
+    /// A flooded frame of a closed VLAN: somebody waits for it to open. For the owning worker.
+    void want(std::uint16_t vid) noexcept;
+    /// Those VLANs since the last call.
+    [[nodiscard]] std::bitset<4096> take_wanted() noexcept;
     /// Who sent what was dropped.
     [[nodiscard]] const TopTalkers& talkers() const noexcept { return talkers_; }
     [[nodiscard]] TopTalkers& talkers() noexcept { return talkers_; }
@@ -97,6 +103,7 @@ class StormMeters {
     std::uint64_t seed_;
     LazyZeros<std::uint64_t> cells_{std::size_t{4'096} * kCellSize / 8};
     std::array<std::uint64_t, 64> active_{};  ///< a bit a VLAN
+    std::array<std::atomic<std::uint64_t>, 64> wanted_{};
     LazyZeros<std::array<Source, kSourceWays>> sources_{kSourceSets};
     LazyZeros<std::uint64_t> strangers_{kStrangers};
     TopTalkers talkers_;

@@ -127,6 +127,19 @@ TEST_CASE("requests have a budget of their own, and none is sent twice") {
     CHECK(run.total <= 4'000 + 6 * 200 + 20);
 }
 
+TEST_CASE("a VLAN that begins to carry something while it waits with thousands goes ahead of them") {
+    Run run;
+    for (std::uint16_t vid = 1; vid <= 4'000; ++vid) {
+        run.scheduler.add(place(1, vid), run.now);
+        run.scheduler.request(place(1, vid));
+    }
+    (void)run.until(kStart + 1s);
+    run.scheduler.set_active(3'999, run.now);
+    const auto sent = run.until(kStart + 1s + 100ms);
+    CHECK(sent.contains(place(1, 3'999)));
+    CHECK_FALSE(sent.contains(place(1, 3'998)));
+}
+
 TEST_CASE("what was removed is never probed, and what stays is") {
     Run run;
     for (std::uint32_t port = 1; port <= 3; ++port)

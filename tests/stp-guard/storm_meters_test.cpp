@@ -240,3 +240,12 @@ TEST_CASE("one thread may admit while another reads") {
     worker.join();
     CHECK(meters.totals(7, StormClass::broadcast).offered == 1'000);
 }
+
+TEST_CASE("VLANs that somebody waits for are told once") {
+    StormMeters meters(1);
+    for (const auto vid : std::initializer_list<std::uint16_t>{0, 63, 64, 4'095, 64}) meters.want(vid);
+    const auto wanted = meters.take_wanted();
+    CHECK(wanted.count() == 4);
+    CHECK((wanted[0] && wanted[63] && wanted[64] && wanted[4'095]));
+    CHECK(meters.take_wanted().none());
+}
