@@ -232,13 +232,22 @@ StormTotals StormMeters::totals(std::uint16_t vid, StormClass c) const noexcept 
     return out;
 }
 
+namespace {
+
+/// The VLANs of the word with that number.
+void add_vlans(std::bitset<4096>& out, std::size_t number, std::uint64_t word) noexcept {
+    for (std::size_t bit = 0; word != 0 && bit < 64; ++bit)
+        if ((word >> bit & 1) != 0) out.set(number * 64 + bit);
+}
+
+}  // namespace
+
 std::bitset<4096> StormMeters::active() const noexcept {
     std::bitset<4096> out;
     for (std::size_t i = 0; i < active_.size(); ++i) {
         const std::uint64_t word =
             std::atomic_ref(const_cast<std::uint64_t&>(active_[i])).load(std::memory_order_relaxed);
-        for (std::size_t bit = 0; word != 0 && bit < 64; ++bit)
-            if ((word >> bit & 1) != 0) out.set(i * 64 + bit);
+        add_vlans(out, i, word);
     }
     return out;
 }
@@ -252,11 +261,8 @@ void StormMeters::want(std::uint16_t vid) noexcept {
 
 std::bitset<4096> StormMeters::take_wanted() noexcept {
     std::bitset<4096> out;
-    for (std::size_t i = 0; i < wanted_.size(); ++i) {
-        const std::uint64_t word = wanted_[i].exchange(0, std::memory_order_relaxed);
-        for (std::size_t bit = 0; word != 0 && bit < 64; ++bit)
-            if ((word >> bit & 1) != 0) out.set(i * 64 + bit);
-    }
+    for (std::size_t i = 0; i < wanted_.size(); ++i)
+        add_vlans(out, i, wanted_[i].exchange(0, std::memory_order_relaxed));
     return out;
 }
 
