@@ -72,6 +72,8 @@ BridgeGuard::BridgeGuard(ControlServices& services, GuardSetup setup, Bytes doma
 }
 
 BridgeGuard::~BridgeGuard() {
+    for (const auto& [place, vlan] : blocked_in_bridge_)
+        (void)set_in_bridge(place, vlan, bridge::PortState::forwarding);
     for (auto& [id, lan] : lans_)
         if (lan.readable) lan.readable->release();
     gatherer_.flush();
@@ -93,6 +95,7 @@ void BridgeGuard::look(const SessionList& sessions, TimePoint now) {
     const bridge::BridgeReport* report = services_.bridges.bridge(setup_.bridge);
     bridge_filters_vlans_ = report != nullptr && report->vlan_filtering;
     native_vid_ = bridge_filters_vlans_ && report->native ? report->native->value() : std::uint16_t{0};
+    tree_ = report != nullptr && report->tree;
     bridge_index_ = IfIndex{if_nametoindex(setup_.bridge.c_str())};
     VlanSet dual;
     bool dual_untagged = false;
@@ -116,7 +119,8 @@ void BridgeGuard::look_at_lans(const SessionList& sessions, TimePoint now) {
         there.insert(known);
         Lan& lan = lans_[known];
         lan.name = reported.name;
-        const GuardPort port = lan_port(known, reported.name, sessions);
+        lan.vlans = reported.vlans;
+        const GuardPort port = lan_port(known, reported, sessions);
         if (const auto told = told_.find(known); told == told_.end() || told->second != port) {
             engine_->on_port(port, now);
             told_.insert_or_assign(known, port);
@@ -152,16 +156,27 @@ void BridgeGuard::drop_lan(PortId id, TimePoint now) {
     lans_.erase(id);
 }
 
-/// All VLANs that some session of the bridge carries: others are none of ours.
-GuardPort BridgeGuard::lan_port(PortId id, const std::string& name, const SessionList& sessions) {
+/// All VLANs that some session of the bridge carries, and the bridge lets through the port: others are none of ours. One that is blocked
+/// stays, also where somebody takes it from the port: it may come back.
+GuardPort BridgeGuard::lan_port(PortId id, const bridge::PortReport& reported,
+                                const SessionList& sessions) const {
     GuardPort port;
     port.id = id;
     port.kind = PortKind::lan;
-    port.name = name;
+    port.name = reported.name;
     for (const SessionControl* session : sessions) {
         const bridge::TapPort tap = session->tap_port();
         port.vlans = port.vlans.united(tap.vlans);
         port.untagged = port.untagged || tap.untagged;
+    }
+    const GuardPort all = port;
+    port.vlans = reported.vlans.carried(port.vlans);
+    port.untagged = port.untagged && reported.vlans.carries(0);
+    for (auto blocked = blocked_.lower_bound({id, 0}); blocked != blocked_.end() && blocked->port == id;
+         ++blocked) {
+        const auto vlan = VlanId::parse(blocked->vid);
+        if (vlan && all.vlans.contains(*vlan)) port.vlans.insert(*vlan);
+        if (!vlan) port.untagged = all.untagged;
     }
     return port;
 }
@@ -298,8 +313,9 @@ void BridgeGuard::read_lan(PortId id) {
 void BridgeGuard::on_lan_frame(PortId id, Lan& lan, Bytes frame, TimePoint now) {
     if (const auto guard = stp_guard::peek_guard_frame(frame)) {
         const bool own = guard->header.sender.node == setup_.identity.node;
-        if ((own ? lan.own_frames : lan.guard_frames).take(kGuardFrames, 1, now))
-            engine_->on_guard_frame(id, vid_of(frame), frame, now);
+        const auto vid = lan.vlans.from_wire(vid_of(frame));  // else the bridge drops it: it goes no further
+        if (vid && (own ? lan.own_frames : lan.guard_frames).take(kGuardFrames, 1, now))
+            engine_->on_guard_frame(id, *vid, frame, now);
         return;
     }
     if (!lan.other_frames.take(kOtherFrames, 1, now)) return;

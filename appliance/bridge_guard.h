@@ -66,8 +66,9 @@ class BridgeGuard {
     /// A storm of any class began in a VLAN of a session, or the last one is over.
     void on_storm(SessionIndex session, std::uint16_t vid, bool active, TimePoint now);
     void on_heavy_storm(SessionIndex session, std::uint16_t vid, TimePoint now);
-    /// Whether the kernel takes rules that block a LAN port.
-    void on_lan_rules(bool in_force) { engine_->on_lan_rules(in_force); }
+    /// Whether the kernel's packet filter blocks VLANs on LAN ports. If not, a bridge that filters VLANs does: puts its ports' VLANs
+    /// into the state that they should have.
+    void on_lan_rules(bool in_force);
     [[nodiscard]] IfIndex bridge_index() const noexcept { return bridge_index_; }
     /// Hosts of this bridge; all of them at once, since there may be very many.
     void on_hosts(const std::vector<bridge::netlink::FdbMessage>& hosts, TimePoint now);
@@ -91,6 +92,7 @@ class BridgeGuard {
   private:
     struct Lan {
         std::string name;
+        bridge::PortVlans vlans;
         std::optional<bridge::PortWatch> watch;
         IfIndex index = bridge::kNoInterface;
         std::unique_ptr<asio::posix::stream_descriptor> readable;
@@ -125,8 +127,8 @@ class BridgeGuard {
     void on_lan_frame(stp_guard::PortId id, Lan& lan, Bytes frame, TimePoint now);
     void listen_for_first_frames(TimePoint now);
     void note_floods(const SessionControl& session, Tunnel& tunnel, TimePoint now);
-    [[nodiscard]] static stp_guard::GuardPort lan_port(stp_guard::PortId id, const std::string& name,
-                                                       const SessionList& sessions);
+    [[nodiscard]] stp_guard::GuardPort lan_port(stp_guard::PortId id, const bridge::PortReport& reported,
+                                                const SessionList& sessions) const;
     [[nodiscard]] static stp_guard::GuardPort tunnel_port(stp_guard::PortId id,
                                                           const SessionControl& session);
 
@@ -150,6 +152,9 @@ class BridgeGuard {
     [[nodiscard]] GuardOrders orders_of(
         const SessionControl& session, const Tunnel& tunnel,
         const std::vector<std::pair<std::uint16_t, stp_guard::BridgeId>>& roots) const;
+    /// `vid`: 0 for untagged frames; nullopt: all VLANs.
+    void flush(stp_guard::PortId id, std::optional<std::uint16_t> vid);
+    bool set_in_bridge(stp_guard::Place place, VlanId vlan, bridge::PortState state);
     void note_problem(const std::string& sentence);
     [[nodiscard]] std::string name_of(stp_guard::PortId id) const;
     [[nodiscard]] std::optional<IfIndex> interface_of(stp_guard::PortId id) const;
@@ -173,6 +178,11 @@ class BridgeGuard {
     IfIndex bridge_index_ = bridge::kNoInterface;
     bool bridge_filters_vlans_ = false;
     std::uint16_t native_vid_ = 0;  ///< of a bridge that filters VLANs: its own number for untagged frames
+    bool tree_ = false;             ///< has the say over the states of the bridge's ports
+    bool flushes_vlans_ = true;     ///< the kernel can; until it says that it cannot
+    bool sets_vlan_states_ = true;  ///< likewise
+    /// In the kernel's bridge, since its packet filter does not; and the VLAN's number there.
+    std::map<stp_guard::Place, VlanId> blocked_in_bridge_;
     bool hosts_known_ = false;
     std::optional<bridge::NetlinkSocket> netlink_;
     stp_guard::EventGatherer gatherer_;

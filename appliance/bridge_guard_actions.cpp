@@ -1,4 +1,6 @@
 // What a bridge's guard does with what its engine wants done, and what it tells of itself.
+#include <net/if.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <nlohmann/json.hpp>
@@ -7,6 +9,8 @@
 #include "appliance/bridge_guard.h"
 #include "appliance/bridge_guard_ports.h"
 #include "appliance/guard_state_file.h"
+#include "base/ethernet.h"
+#include "bridge/netlink/link_requests.h"
 
 namespace isthmus::appliance {
 
@@ -47,9 +51,14 @@ void BridgeGuard::act(const stp_guard::SendProbe& action) {
                                                  action.frame);
         return;
     }
-    // One that finds no room is like one that was lost: the round goes on without it.
     const auto lan = lans_.find(action.place.port);
-    if (lan != lans_.end() && lan->second.watch) (void)lan->second.watch->send(action.frame);
+    if (lan == lans_.end() || !lan->second.watch) return;
+    const auto vid = lan->second.vlans.on_wire(action.place.vid);
+    if (!vid) return;  // the bridge gives nothing of that VLAN to the port
+    constexpr std::uint16_t kTci = stp_guard::kGuardPriority << 13;
+    const bool as_it_is = *vid == action.place.vid;
+    // One that finds no room is like one that was lost: the round goes on without it.
+    (void)lan->second.watch->send(as_it_is ? Bytes(action.frame) : Bytes(with_vid(action.frame, *vid, kTci)));
 }
 
 void BridgeGuard::act(const stp_guard::SendPeer& action) {
@@ -73,18 +82,61 @@ void BridgeGuard::act(const stp_guard::BlockLanPort& action) {
 }
 
 void BridgeGuard::act(const stp_guard::FlushRemoteMacs& action) {
-    if (!netlink_) return;
-    std::vector<PortId> ports;
-    for (const auto& [id, tunnel] : tunnels_) ports.push_back(id);
-    if (action.local_too)
-        for (const auto& [id, lan] : lans_) ports.push_back(id);
-    for (const PortId id : ports) {
-        const auto port = interface_of(id);
-        if (!port) continue;
-        const auto flushed =
-            netlink_->change(bridge::netlink::flush_port(*port), "forget the hosts behind " + name_of(id));
-        if (!flushed && flushed.error().code != ENODEV) note_problem(flushed.error().text());
+    for (const auto& [id, tunnel] : tunnels_) flush(id, action.vid);
+    if (!action.local_too) return;
+    for (const auto& [id, lan] : lans_) flush(id, action.vid);
+}
+
+/// A bridge that does not filter VLANs knows hosts of all of them together.
+void BridgeGuard::flush(PortId id, std::optional<std::uint16_t> vid) {
+    const auto port = interface_of(id);
+    if (!netlink_ || !port) return;
+    const std::string doing = "forget the hosts behind " + name_of(id);
+    const std::uint16_t own = vid.value_or(0) == 0 ? native_vid_ : *vid;
+    if (vid && bridge_filters_vlans_ && flushes_vlans_ && own != 0) {
+        const auto flushed = netlink_->change(bridge::netlink::flush_port_vlan(*port, own), doing);
+        if (flushed || flushed.error().code == ENODEV) return;
+        flushes_vlans_ = false;  // an older kernel
     }
+    const auto flushed = netlink_->change(bridge::netlink::flush_port(*port), doing);
+    if (!flushed && flushed.error().code != ENODEV) note_problem(flushed.error().text());
+}
+
+void BridgeGuard::on_lan_rules(bool in_force) {
+    const bool usable = bridge_filters_vlans_ && sets_vlan_states_ && !tree_;
+    engine_->on_lan_rules(in_force || usable);
+    std::map<Place, VlanId> wanted;
+    for (const Place place : blocked_) {
+        if (in_force || !usable) break;
+        const auto lan = lans_.find(place.port);
+        const auto vlan = lan == lans_.end() ? std::nullopt : lan->second.vlans.in_bridge(place.vid);
+        if (vlan) wanted.emplace(place, *vlan);
+    }
+    for (const auto& [place, vlan] : std::exchange(blocked_in_bridge_, {})) {
+        const auto still = wanted.find(place);
+        const bool goes_on = still != wanted.end() && still->second == vlan;
+        if (!goes_on && !set_in_bridge(place, vlan, bridge::PortState::forwarding))
+            blocked_in_bridge_.emplace(place, vlan);  // a spanning tree has the say there now
+    }
+    // Each time anew: somebody may have set them to something else.
+    for (const auto& [place, vlan] : wanted)
+        if (set_in_bridge(place, vlan, bridge::PortState::blocking)) blocked_in_bridge_.emplace(place, vlan);
+}
+
+/// False: the kernel refuses.
+bool BridgeGuard::set_in_bridge(Place place, VlanId vlan, bridge::PortState state) {
+    const auto lan = lans_.find(place.port);
+    if (!netlink_ || lan == lans_.end()) return true;
+    const IfIndex port{if_nametoindex(lan->second.name.c_str())};
+    const auto done =
+        netlink_->change(bridge::netlink::set_vlan_state(port, vlan, state),
+                         std::string(state == bridge::PortState::forwarding ? "open" : "block") + " VLAN " +
+                             std::to_string(vlan.value()) + " on " + lan->second.name);
+    const bool gone = !done && (done.error().code == ENODEV || done.error().code == ENOENT);
+    if (done || gone) return true;
+    if (done.error().code != EBUSY) sets_vlan_states_ = false;  // an older kernel
+    note_problem(done.error().text());
+    return false;
 }
 
 void BridgeGuard::act(const stp_guard::PinMac& action) {
@@ -205,11 +257,8 @@ std::vector<std::string> BridgeGuard::lan_ports() const {
 std::map<std::string, bridge::VlanSelection> BridgeGuard::lan_blocks() const {
     std::map<std::string, bridge::VlanSelection> out;
     for (const Place place : blocked_) {
-        bridge::VlanSelection& selection = out[name_of(place.port)];
-        if (const auto vlan = VlanId::parse(place.vid))
-            selection.vlans.insert(*vlan);
-        else
-            selection.untagged = true;
+        const auto lan = lans_.find(place.port);
+        if (lan != lans_.end()) lan->second.vlans.select(place.vid, out[lan->second.name]);
     }
     return out;
 }

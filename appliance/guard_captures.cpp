@@ -74,14 +74,26 @@ void GuardCaptures::write(const Wanted& wanted) {
         out.push_back({wall + std::chrono::nanoseconds(frame.at.time_since_epoch()), frame.size, frame.head});
     std::error_code error;
     std::filesystem::create_directories(folder_, error);
+    if (!std::exchange(found_older_, true)) find_older();
     const auto done = bridge::write_capture(wanted.path, out);
     if (!done) {
         log_->error("guard: {}", done.error());
         return;
     }
     log_->info("guard: {} frames around the event are in {}", out.size(), wanted.path.string());
+    std::erase(written_, wanted.path);  // of the same second
     written_.push_back(wanted.path);
     remove_oldest();
+}
+
+void GuardCaptures::find_older() {
+    std::vector<std::pair<std::filesystem::file_time_type, std::filesystem::path>> found;
+    std::error_code error;
+    for (const auto& entry : std::filesystem::directory_iterator(folder_, error))
+        if (entry.path().extension() == ".pcap")
+            found.emplace_back(entry.last_write_time(error), entry.path());
+    std::sort(found.begin(), found.end());
+    for (auto& [time, path] : found) written_.push_back(std::move(path));
 }
 
 void GuardCaptures::remove_oldest() {

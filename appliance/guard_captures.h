@@ -41,6 +41,8 @@ class GuardCaptures {
     void look(TimePoint now);
     void write(const Wanted& wanted);
     void remove_oldest();
+    /// Those of earlier runs, oldest first: they count too.
+    void find_older();
 
     Logger log_;
     std::filesystem::path folder_;
@@ -49,6 +51,7 @@ class GuardCaptures {
     std::uint32_t frames_ = 0;
     std::deque<Wanted> wanted_;
     std::deque<std::filesystem::path> written_;
+    bool found_older_ = false;
     Deadline look_again_;
 };
 

@@ -162,8 +162,6 @@ void GuardControl::look() {
         if (session.config().guard.probes) sessions[session.bridge()].push_back(&session);
     for (auto& [bridge, guard] : guards_) {
         guard->set_hosts_known(monitor_.has_value());
-        guard->on_lan_rules(configuration_ != nullptr && configuration_->guard.nftables &&
-                            nft_problem_.empty());
         guard->look(sessions[bridge], now);
     }
     apply_rules();
@@ -255,6 +253,12 @@ bridge::GuardRules GuardControl::wanted_rules() const {
 }
 
 void GuardControl::apply_rules() {
+    apply_filter_rules();
+    const bool filtered = configuration_ != nullptr && configuration_->guard.nftables && nft_problem_.empty();
+    for (auto& [bridge, guard] : guards_) guard->on_lan_rules(filtered);
+}
+
+void GuardControl::apply_filter_rules() {
     if (stopping_ || !kernel_seen_ || configuration_ == nullptr) return;
     const bool wanted = configuration_->guard.nftables;
     if (!wanted && !nft_) return;
@@ -287,8 +291,8 @@ std::vector<std::string> GuardControl::on_rules_lost(const bridge::RuleLosses& l
 void GuardControl::tell_problem(const std::string& problem) {
     if (problem != nft_problem_)
         services_.log->warn(
-            "guard: the kernel takes no rules ({}): a VLAN cannot be blocked on one of two LAN ports; "
-            "guard.nftables = false says that this is known",
+            "guard: the kernel takes no rules ({}): a VLAN cannot be blocked on one of two LAN ports, unless "
+            "their bridge filters VLANs; guard.nftables = false says that this is known",
             problem);
     nft_problem_ = problem;
 }

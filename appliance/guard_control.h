@@ -47,6 +47,7 @@ class GuardControl final : public ControlPlane {
 
     /// Blocks of LAN ports, in the kernel, if they are not there as they should be.
     void apply_rules();
+    void apply_filter_rules();
     void tell_problem(const std::string& problem);
     [[nodiscard]] bridge::GuardRules wanted_rules() const;
 

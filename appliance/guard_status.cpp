@@ -5,6 +5,7 @@
 #include <cmath>
 #include <ctime>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <sstream>
 
 #include "appliance/text_table.h"
@@ -18,6 +19,8 @@ using stp_guard::name_of;
 
 constexpr std::size_t kVlansShown = 500;
 constexpr std::size_t kEventsShown = 10;
+constexpr std::size_t kStormsShown = 5;
+constexpr std::size_t kTalkersShown = 3;
 
 double seconds_between(TimePoint from, TimePoint to) {
     return std::chrono::duration<double>(to - from).count();
@@ -183,21 +186,67 @@ void render_bridge(const json& guard, std::ostream& out) {
     render_events(guard, out);
 }
 
+std::string rate_words(const json& one, const char* what, const char* suffix = "") {
+    const bool packets = one.contains("offered_pps");
+    return short_count(
+               one.value(std::string(what) + (packets ? "_pps" : "_bps") + suffix, std::uint64_t{0})) +
+           (packets ? " pps" : " bit/s");
+}
+
+/// The three that most was dropped of.
+void render_talkers(const json& session, const char* way, std::ostream& out) {
+    const json talkers = session.value(way, json::array());
+    for (std::size_t i = 0; i < std::min(talkers.size(), kTalkersShown); ++i)
+        out << "    most from: " << text_of(talkers[i], "mac") << ", " << text_of(talkers[i], "class")
+            << " of " << stp_guard::vlan_text(talkers[i].value("vlan", std::uint16_t{0})) << ", "
+            << short_count(talkers[i].value("dropped", std::uint64_t{0})) << " frames dropped\n";
+}
+
 /// Storm control's, in whole lines: only what is being cut now.
+void render_session_storms(const json& session, std::ostream& out) {
+    std::set<std::string> ways;
+    for (const json& one : session.value("classes", json::array())) {
+        if (one.value("level", "ok") == "ok") continue;
+        const bool outwards = one.value("direction", "out") == "out";
+        ways.insert(outwards ? "talkers_out" : "talkers_in");
+        out << text_of(one, "level") << ": " << text_of(one, "class") << " of "
+            << stp_guard::vlan_text(one.value("vlan", std::uint16_t{0})) << (outwards ? " into" : " out of")
+            << " session " << text_of(session, "session") << ": " << rate_words(one, "offered")
+            << " offered, limit " << rate_words(one, "limit") << '\n';
+    }
+    for (const std::string& way : ways) render_talkers(session, way.c_str(), out);
+}
+
+void render_storm_events(const json& storms, std::ostream& out) {
+    const json events = storms.value("events", json::array());
+    if (!events.empty()) out << "\nlast storms:\n";
+    for (std::size_t i = events.size() > kStormsShown ? events.size() - kStormsShown : 0; i < events.size();
+         ++i) {
+        out << civil(WallTime{std::chrono::seconds(events[i].value("at", std::int64_t{0}))}) << "  "
+            << text_of(events[i], "id") << ": " << text_of(events[i], "sentence") << '\n';
+        const std::string capture = events[i].value("capture", "");
+        if (!capture.empty()) out << "    frames: " << capture << '\n';
+    }
+}
+
 void render_storms(const json& storms, std::ostream& out) {
-    for (const json& session : storms.value("sessions", json::array()))
-        for (const json& one : session.value("classes", json::array())) {
-            if (one.value("level", "ok") == "ok") continue;
-            const bool packets = one.contains("offered_pps");
-            const std::string unit = packets ? " pps" : " bit/s";
-            out << text_of(one, "level") << ": " << text_of(one, "class") << " of "
-                << (one.value("vlan", 0) == 0 ? "untagged frames" : "VLAN " + vlan_words(one)) << ' '
-                << (one.value("direction", "out") == "out" ? "into" : "out of") << " session "
-                << text_of(session, "session") << ": "
-                << short_count(one.value(packets ? "offered_pps" : "offered_bps", std::uint64_t{0})) << unit
-                << " offered, limit " << one.value(packets ? "limit_pps" : "limit_bps", std::uint64_t{0})
-                << unit << '\n';
-        }
+    for (const json& session : storms.value("sessions", json::array())) render_session_storms(session, out);
+    for (const json& one : storms.value("ports", json::array()))
+        if (one.value("level", "ok") != "ok")
+            out << text_of(one, "level") << ": " << text_of(one, "class") << " at LAN port "
+                << text_of(one, "port") << ": " << rate_words(one, "offered") << " offered, limit "
+                << rate_words(one, "limit", "_per_vlan") << " in each VLAN\n";
+    render_storm_events(storms, out);
+}
+
+/// What the guard does without, as the kernel does not do it.
+void render_problems(const json& answer, std::ostream& out) {
+    const std::string rules = answer.value("nftables_problem", "");
+    if (!rules.empty())
+        out << "the kernel takes no rules (" << rules
+            << "): no VLAN is blocked on a LAN port, unless its bridge filters VLANs\n";
+    const std::string limits = answer.value("storms", json::object()).value("ports_problem", "");
+    if (!limits.empty()) out << "the kernel limits nothing at LAN ports (" << limits << ")\n";
 }
 
 }  // namespace
@@ -264,6 +313,7 @@ std::string render_guard(const json& answer, bool colour) {
         if (i > 0) out << '\n';
         render_bridge(bridges[i], out);
     }
+    render_problems(answer, out);
     render_storms(answer.value("storms", json::object()), out);
     return colour ? with_coloured_states(out.str()) : out.str();
 }

@@ -7,6 +7,7 @@
 #include <sstream>
 #include <utility>
 
+#include "appliance/kernel_cuts.h"
 #include "appliance/rule_tables.h"
 
 namespace isthmus::appliance {
@@ -28,12 +29,6 @@ std::optional<bridge::FrameLimit> in_kernel(const std::optional<StormLimit>& lim
     const std::uint64_t rate = limit->rate == 0 ? 0 : std::max<std::uint64_t>(limit->rate / parts, 1);
     const auto burst = static_cast<std::uint32_t>(std::min<std::uint64_t>(limit->burst / parts, UINT32_MAX));
     return bridge::FrameLimit{rate, burst, bytes};
-}
-
-/// The names of the rules that limit a class, as their comments have them.
-std::vector<std::string_view> rules_of(StormClass c) {
-    if (c == StormClass::address_resolution) return {"resolution", "resolution_per_source", "strangers"};
-    return {stp_guard::name_of(c)};
 }
 
 std::string passed(StormClass c) {
@@ -150,7 +145,7 @@ std::vector<LanLimits::Count> LanLimits::counts() {
                 count.totals.offered_bytes += found->second->bytes;
                 if (dropped) count.totals.dropped += found->second->packets;
             };
-            for (const std::string_view what : rules_of(storm_class)) add(what, true);
+            for (const std::string_view what : dropping_rules(storm_class)) add(what, true);
             add(passed(storm_class), false);
             out.push_back(std::move(count));
         }

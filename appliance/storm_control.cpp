@@ -111,7 +111,8 @@ StormControl::StormControl(ControlServices& services, const stp_guard::FrameRing
       sample_(services.io, [this](TimePoint now) { sample(now); }) {}
 
 void StormControl::configure(const config::Configuration& configuration) {
-    watch_.set_options({configuration.guard.suspend_storms});
+    suspends_ = configuration.guard.suspend_storms;
+    watch_.set_options({suspends_});
     captures_.keep(configuration.guard.capture);
     for (const SessionIndex session : std::exchange(known_, {}))
         if (services_.sessions.find(session) == nullptr) watch_.forget(stp_guard::PortId{raw(session)});
@@ -204,8 +205,9 @@ void StormControl::expect_flood(SessionIndex session, std::uint16_t vid, TimePoi
 }
 
 void StormControl::sample(TimePoint now) {
-    for (SessionControl& session : services_.sessions) sample_session(session, now);
     sample_lan(now);
+    if (suspends_) note_cuts(now);
+    for (SessionControl& session : services_.sessions) sample_session(session, now);
     while (const auto event = watch_.poll_event()) on_event(*event, now);
     sample_.arm(now + kPeriod);
 }
@@ -237,6 +239,27 @@ void StormControl::sample_lan(TimePoint now) {
         watch_.on_sample(
             {stp_guard::PortId{kFirstLanPort + number}, Direction::to_tunnel, 0, count.storm_class},
             count.limit, count.totals, now);
+    }
+}
+
+void StormControl::note_cuts(TimePoint now) {
+    if (nft_ && !applied_.empty())
+        if (const auto counts = nft_->counts(table_)) cuts_.on_counts(*counts, now);
+    for (const SessionControl& session : services_.sessions) {
+        const bridge::BridgeReport* bridge = services_.bridges.bridge(session.bridge());
+        for (std::size_t c = 0; c < stp_guard::kStormClassCount; ++c) {
+            const auto storm_class = static_cast<StormClass>(c);
+            std::uint64_t cut = cuts_.per_second(session.config().interface, storm_class);
+            for (const auto& [key, state] : watch_.states()) {
+                const std::string* name = key.storm_class == storm_class ? lan_port_of(key.port) : nullptr;
+                const bool ours =
+                    name != nullptr && bridge != nullptr &&
+                    std::any_of(bridge->ports.begin(), bridge->ports.end(),
+                                [&](const bridge::PortReport& port) { return port.name == *name; });
+                if (ours) cut += state.dropped_per_second;
+            }
+            watch_.set_cut_before(port_of(session), storm_class, cut);
+        }
     }
 }
 

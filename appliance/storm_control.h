@@ -12,6 +12,7 @@
 #include "appliance/control_plane.h"
 #include "appliance/deadline.h"
 #include "appliance/guard_captures.h"
+#include "appliance/kernel_cuts.h"
 #include "appliance/lan_limits.h"
 #include "bridge/guard_rules.h"
 #include "bridge/io/nft_monitor.h"
@@ -66,6 +67,8 @@ class StormControl final : public ControlPlane {
     void sample(TimePoint now);
     void sample_session(SessionControl& session, TimePoint now);
     void sample_lan(TimePoint now);
+    /// What the kernel's limits drop on the way to a session's interface, where that makes a difference.
+    void note_cuts(TimePoint now);
     void on_event(const stp_guard::StormEvent& event, TimePoint now);
     void on_lan_event(const stp_guard::StormEvent& event, const std::string& port, TimePoint now);
     /// Logs and keeps it, with a capture if it is a storm.
@@ -89,6 +92,8 @@ class StormControl final : public ControlPlane {
     OnHeavyStorm on_heavy_storm_;
     stp_guard::StormWatch watch_;
     LanLimits lan_;
+    KernelCuts cuts_;  ///< at sessions' interfaces
+    bool suspends_ = false;
     std::vector<std::string> lan_ports_;  ///< by what their PortId has more than kFirstLanPort
     std::vector<SessionIndex> known_;
     std::deque<Event> events_;

@@ -21,4 +21,23 @@ std::optional<EthernetView> EthernetView::parse(Bytes frame) noexcept {
     return view;
 }
 
+std::vector<std::uint8_t> with_vid(Bytes frame, std::uint16_t vid, std::uint16_t tci) {
+    constexpr std::size_t kAddressesSize = 12;
+    const Bytes addresses = frame.first(std::min(kAddressesSize, frame.size()));
+    Bytes rest = frame.subspan(addresses.size());
+    if (rest.size() >= kVlanTagSize && load_be16(rest.data()) == kEtherTypeVlan) {
+        tci = load_be16(rest.data() + 2);
+        rest = rest.subspan(kVlanTagSize);
+    }
+    std::vector<std::uint8_t> out(addresses.begin(), addresses.end());
+    if (vid != 0) {
+        std::array<std::uint8_t, kVlanTagSize> tag{};
+        store_be16(tag.data(), kEtherTypeVlan);
+        store_be16(tag.data() + 2, static_cast<std::uint16_t>((tci & 0xf000) | vid));
+        out.insert(out.end(), tag.begin(), tag.end());
+    }
+    out.insert(out.end(), rest.begin(), rest.end());
+    return out;
+}
+
 }  // namespace isthmus

@@ -9,6 +9,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "base/address.h"
 #include "base/bytes.h"
@@ -50,5 +51,9 @@ struct EthernetView {
     /// nullopt: shorter than its headers say.
     [[nodiscard]] static std::optional<EthernetView> parse(Bytes frame) noexcept;
 };
+
+/// A copy whose outermost 802.1Q tag has that VID and the priority that it had; 0: without that tag. One without a tag gets `tci` with
+/// that VID. The frame has its addresses and type.
+[[nodiscard]] std::vector<std::uint8_t> with_vid(Bytes frame, std::uint16_t vid, std::uint16_t tci = 0);
 
 }  // namespace isthmus

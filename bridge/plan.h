@@ -10,6 +10,7 @@
 #include "bridge/model.h"
 #include "bridge/operation.h"
 #include "bridge/options.h"
+#include "bridge/port_vlans.h"
 
 namespace isthmus::bridge {
 
@@ -39,7 +40,8 @@ struct PortReport {
     std::string name;
     bool tap = false;
     State state;
-    bool forwards = true;  ///< false: a spanning tree of the kernel keeps it closed
+    bool forwards = true;  ///< false: a spanning tree of the kernel keeps it closed, or somebody does by hand
+    PortVlans vlans{};     ///< of LAN ports
     friend bool operator==(const PortReport&, const PortReport&) = default;
 };
 
@@ -49,8 +51,10 @@ struct BridgeReport {
     State state;
     bool vlan_filtering = false;
     std::string vlan_filtering_reason;  ///< why on or off
-    std::optional<VlanId> native;  ///< VLAN that untagged frames live in, inside a bridge that filters VLANs
-    std::uint32_t mtu = 0;         ///< that its ports have or get
+    /// VLAN that sessions' untagged frames live in, inside a bridge that filters VLANs; none: no session carries any
+    std::optional<VlanId> native;
+    bool tree = false;  ///< a spanning tree, the kernel's or another program's, has the say over its ports
+    std::uint32_t mtu = 0;  ///< that its ports have or get
     std::vector<PortReport> ports;
     std::vector<PortReport>
         others;  ///< ports that an adopted bridge has of its own: watched, and left as they are

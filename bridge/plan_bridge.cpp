@@ -101,7 +101,9 @@ void Planner::plan_bridge(Target& target) {
     else
         plan_created(target);
     target.report.vlan_filtering = target.filtering;
-    if (target.filtering) target.report.native = target.native;
+    if (target.filtering) target.report.native = sessions_native(target);
+    target.report.tree =
+        target.link != nullptr && target.link->bridge && target.link->bridge->stp.value_or(false);
     target.report.mtu = target.mtu;
 }
 
@@ -144,13 +146,14 @@ void Planner::plan_adopted(Target& target) {
     target.report.vlan_filtering_reason = "as the adopted bridge has it";
     if (link->bridge) target.join_pvid = link->bridge->vlan_default_pvid.value_or(0);
     target.native = VlanId::parse(target.join_pvid);
+    target.untagged_sessions = vlan_of_untagged_sessions(*link);
     target.report.state =
         link->up ? State{StateWord::up, {}}
                  : State{StateWord::down, link->name + " is down; whoever made it has to set it up"};
     for (const Link& port : actual_.links)
         if (port.master == link->index && !is_named(target, port.name))
-            target.report.others.push_back(
-                {port.name, false, port_state(target, port), forwards(target, port)});
+            target.report.others.push_back({port.name, false, port_state(target, port),
+                                            forwards(target, port), port_vlans(target, port)});
     if (link->mtu != target.options->mtu)
         warn("adopted bridge " + link->name + " keeps its MTU of " + std::to_string(link->mtu) +
              " and its ports get the same; "
@@ -161,6 +164,22 @@ void Planner::plan_adopted(Target& target) {
              " does not filter VLANs, although vlan_filtering = \"on\": switch it on there "
              "(ip link set " +
              link->name + " type bridge vlan_filtering 1); sessions enforce their allow-lists themselves");
+}
+
+/// Untagged frames of sessions join those of the ports that an adopted bridge has of its own: in the bridge's default VLAN, unless
+/// these ports all have another one.
+std::optional<VlanId> Planner::vlan_of_untagged_sessions(const Link& bridge) const {
+    const auto usual =
+        VlanId::parse(bridge.bridge ? bridge.bridge->vlan_default_pvid.value_or(0) : std::uint16_t{0});
+    std::optional<VlanId> common;
+    for (const Link& port : actual_.links) {
+        const bool tap = std::any_of(desired_.taps.begin(), desired_.taps.end(),
+                                     [&](const TapPort& t) { return t.name == port.name; });
+        if (port.master != bridge.index || tap || record_of(port) != nullptr || !port.vlans.pvid) continue;
+        if (port.vlans.pvid == usual || (common && common != port.vlans.pvid)) return usual;
+        common = port.vlans.pvid;
+    }
+    return common ? common : usual;
 }
 
 void Planner::plan_created(Target& target) {
@@ -188,7 +207,7 @@ void Planner::plan_created(Target& target) {
     const auto filtering = decide_filtering(*target.options, target.taps, actual_.vlan_filtering);
     target.filtering = filtering.on;
     target.report.vlan_filtering_reason = filtering.reason;
-    target.native = native_vlan(target.tagged);
+    target.native = target.untagged_sessions = native_vlan(target.tagged);
     if (link != nullptr || filtering.conflict.empty()) plan_.journal.created.push_back(name);
     if (!filtering.conflict.empty()) {
         target.report.state = {StateWord::conflict, filtering.conflict};

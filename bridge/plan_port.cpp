@@ -27,6 +27,7 @@ void Planner::plan_lan_port(Target& target, const std::string& name) {
     } else {
         report.state = port_state(target, *link);
         report.forwards = forwards(target, *link);
+        report.vlans = port_vlans(target, *link);
         const bool foreign =
             !target.ours && link->master == target.link->index && record_of(*link) == nullptr;
         if (!foreign) {  // else it was a port of the adopted bridge before us, and stays as it is
@@ -106,6 +107,17 @@ bool Planner::forwards(const Target& target, const Link& link) {
     return !tree || !link.port || link.port->state.value_or(PortState::forwarding) == PortState::forwarding;
 }
 
+PortVlans Planner::port_vlans(const Target& target, const Link& link) {
+    if (!target.filtering) return {};
+    return {link.vlans, sessions_native(target)};
+}
+
+std::optional<VlanId> Planner::sessions_native(const Target& target) {
+    const bool untagged =
+        std::any_of(target.taps.begin(), target.taps.end(), [](const TapPort* tap) { return tap->untagged; });
+    return untagged ? target.untagged_sessions : std::nullopt;
+}
+
 // The MTU goes first: a bridge takes the smallest of its ports. IPv6 goes before the interface can come up.
 void Planner::join(const Target& target, const Link& link, const TapPort* tap) {
     const bool inside = target.link != nullptr && link.master == target.link->index;
@@ -133,10 +145,11 @@ void Planner::join(const Target& target, const Link& link, const TapPort* tap) {
 void Planner::set_vlans(const Target& target, const Link& link, const TapPort* tap) {
     VlanTable wanted;
     wanted.members = tap != nullptr ? tap->vlans : target.tagged;
-    if (target.native && (target.ours || tap == nullptr || tap->untagged)) {
-        wanted.members.insert(*target.native);
-        wanted.untagged.insert(*target.native);
-        wanted.pvid = target.native;
+    const auto native = tap == nullptr ? target.native : target.untagged_sessions;
+    if (native && (target.ours || tap == nullptr || tap->untagged)) {
+        wanted.members.insert(*native);
+        wanted.untagged.insert(*native);
+        wanted.pvid = native;
     }
     VlanTable now = link.vlans;
     if (target.link == nullptr || link.master != target.link->index) {

@@ -16,7 +16,8 @@ struct Target {
     std::uint32_t mtu = 0;       ///< of its ports
     bool filtering = false;
     std::optional<VlanId> native;  ///< VLAN that untagged frames live in, inside a filtering bridge
-    std::uint16_t join_pvid = 0;   ///< VLAN that the kernel gives to a port that joins
+    std::optional<VlanId> untagged_sessions;  ///< likewise, those of sessions
+    std::uint16_t join_pvid = 0;              ///< VLAN that the kernel gives to a port that joins
     std::optional<VlanId>
         purged;  ///< VLAN that the kernel takes from ports, because this plan makes it the default no more
     VlanSet tagged;  ///< all that its sessions carry
@@ -46,6 +47,7 @@ class Planner {
     void plan_bridge(Target& target);
     void plan_created(Target& target);
     void plan_adopted(Target& target);
+    [[nodiscard]] std::optional<VlanId> vlan_of_untagged_sessions(const Link& bridge) const;
     void make_bridge(const Target& target, MacAddress mac);
     void correct_bridge(Target& target, MacAddress mac);
     [[nodiscard]] BridgeSettings wanted_settings(const Target& target) const;
@@ -69,6 +71,9 @@ class Planner {
     [[nodiscard]] const PortRecord* record_of(const Link& link) const;
     [[nodiscard]] State port_state(const Target& target, const Link& link) const;
     [[nodiscard]] static bool forwards(const Target& target, const Link& link);
+    [[nodiscard]] static PortVlans port_vlans(const Target& target, const Link& link);
+    /// nullopt: no session carries untagged frames.
+    [[nodiscard]] static std::optional<VlanId> sessions_native(const Target& target);
     [[nodiscard]] std::string reason_to_refuse(const Target& target, const Link& link, bool tap) const;
     void warn_of_addresses(const Link& link);
 

@@ -52,7 +52,8 @@ void StormWatch::on_sample(const StormKey& key, const StormLimit& limit, const S
     state.dropped_per_second = per_second(seen.dropped, over);
     state.passed_per_second = per_second(seen.offered - std::min(seen.dropped, seen.offered), over);
     track.dropping = seen.dropped > 0 && !is_expected(key, now) ? track.dropping + 1 : 0;
-    const bool heavy = seen.dropped > 0 && state.offered_per_second / kHeavy > limit.rate;
+    const std::uint64_t offered = state.offered_per_second + cut_before(key, limit);
+    const bool heavy = seen.dropped > 0 && offered / kHeavy > limit.rate;
     track.heavy = heavy ? track.heavy + over : Duration{};
     const bool quiet = seen.dropped == 0 && state.offered_per_second <= limit.falling;
     if (!quiet) track.quiet_since.reset();
@@ -83,6 +84,13 @@ StormLevel StormWatch::next_level(const StormKey& key, const Track& track, const
     return state.level;
 }
 
+std::uint64_t StormWatch::cut_before(const StormKey& key, const StormLimit& limit) const {
+    constexpr std::uint64_t kSmallest = 60;  // bytes of a frame: how large they were nobody counted
+    const auto found = cut_before_.find({key.port, key.storm_class});
+    if (found == cut_before_.end() || key.direction != Direction::to_tunnel) return 0;
+    return limit.weight(found->second, found->second * kSmallest);
+}
+
 bool StormWatch::has_evidence(const StormKey& key, TimePoint now) const {
     const auto found = evidence_.find({key.port, key.vid});
     return found != evidence_.end() && now - found->second <= kEvidenceHolds;
@@ -107,6 +115,7 @@ void StormWatch::forget(PortId port) {
     std::erase_if(states_, of_port);
     std::erase_if(evidence_, of_port);
     std::erase_if(expected_, of_port);
+    std::erase_if(cut_before_, [port](const auto& entry) { return entry.first.first == port; });
 }
 
 std::optional<StormEvent> StormWatch::poll_event() {

@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/time.h"
@@ -64,6 +65,11 @@ class StormWatch {
     /// A spanning tree changed, so that hosts are looked for anew: until then much unknown unicast is no storm there. Its limit holds
     /// all the same. VID 4,095: in all VLANs of the port.
     void expect_flood(Place place, TimePoint until) { expected_[place] = until; }
+    /// Frames a second that somebody else drops on their way to that session's meters, of all VLANs together: a storm that is cut
+    /// before it comes to us is as heavy as it was.
+    void set_cut_before(PortId port, StormClass storm_class, std::uint64_t per_second) {
+        cut_before_[{port, storm_class}] = per_second;
+    }
     /// The session or port went away.
     void forget(PortId port);
 
@@ -88,12 +94,14 @@ class StormWatch {
                                         TimePoint now) const;
     [[nodiscard]] bool has_evidence(const StormKey& key, TimePoint now) const;
     [[nodiscard]] bool is_expected(const StormKey& key, TimePoint now) const;
+    [[nodiscard]] std::uint64_t cut_before(const StormKey& key, const StormLimit& limit) const;
 
     StormWatchOptions options_;
     std::map<StormKey, Track> tracks_;
     std::map<StormKey, StormState> states_;
     std::map<Place, TimePoint> evidence_;
     std::map<Place, TimePoint> expected_;  ///< and until when
+    std::map<std::pair<PortId, StormClass>, std::uint64_t> cut_before_;
     std::deque<StormEvent> events_;
 };
 

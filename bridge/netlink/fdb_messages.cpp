@@ -77,4 +77,13 @@ Request flush_port(IfIndex port) {
     return std::move(message).take();
 }
 
+Request flush_port_vlan(IfIndex port, std::uint16_t vid) {
+    MessageBuilder message(RTM_DELNEIGH, NLM_F_ACK | NLM_F_BULK);
+    // Of those bits no entry that was learned has any: what people and the kernel put there stays.
+    message.header(header_of(port, 0, NTF_MASTER))
+        .u16(NDA_VLAN, vid)
+        .u16(NDA_NDM_STATE_MASK, NUD_PERMANENT | NUD_NOARP);
+    return std::move(message).take();
+}
+
 }  // namespace isthmus::bridge::netlink

@@ -31,5 +31,7 @@ struct FdbMessage {
 [[nodiscard]] Request remove_host(IfIndex port, const MacAddress& mac, std::uint16_t vid);
 /// Forgets all that was learned on a port.
 [[nodiscard]] Request flush_port(IfIndex port);
+/// Forgets what was learned on a port in one VLAN. Kernels before 5.19 refuse it (EINVAL, EOPNOTSUPP).
+[[nodiscard]] Request flush_port_vlan(IfIndex port, std::uint16_t vid);
 
 }  // namespace isthmus::bridge::netlink

@@ -162,6 +162,19 @@ std::vector<Request> remove_vlans(IfIndex port, const VlanSet& vlans) {
     return vlan_requests(RTM_DELLINK, port, vlans, 0);
 }
 
+Request set_vlan_state(IfIndex port, VlanId vlan, PortState state) {
+    MessageBuilder message(RTM_NEWVLAN, NLM_F_ACK);
+    br_vlan_msg header{};
+    header.family = AF_BRIDGE;
+    header.ifindex = raw(port);
+    const bridge_vlan_info info{BRIDGE_VLAN_INFO_ONLY_OPTS, vlan.value()};
+    message.header(header).open(BRIDGE_VLANDB_ENTRY | NLA_F_NESTED);
+    message.attribute(BRIDGE_VLANDB_ENTRY_INFO, {reinterpret_cast<const std::uint8_t*>(&info), sizeof(info)})
+        .u8(BRIDGE_VLANDB_ENTRY_STATE, static_cast<std::uint8_t>(state));
+    message.close();
+    return std::move(message).take();
+}
+
 Request dump_links() {
     MessageBuilder message(RTM_GETLINK, NLM_F_DUMP);
     message.header(about(kNoInterface)).u32(IFLA_EXT_MASK, kExtSkipStats);

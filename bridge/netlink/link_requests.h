@@ -33,6 +33,9 @@ namespace isthmus::bridge::netlink {
 [[nodiscard]] std::vector<Request> remove_vlans(IfIndex port, const VlanSet& vlans);
 
 /// Dumps, and one link by name.
+/// What the port does with frames of a VLAN that it is a member of. Kernels before 5.6 know none of it (EOPNOTSUPP); where a spanning
+/// tree of the kernel has the say, it refuses (EBUSY).
+[[nodiscard]] Request set_vlan_state(IfIndex port, VlanId vlan, PortState state);
 [[nodiscard]] Request dump_links();
 [[nodiscard]] Request dump_bridge_vlans();
 [[nodiscard]] Request dump_addresses();

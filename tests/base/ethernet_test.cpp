@@ -85,3 +85,16 @@ TEST_CASE("a third tag is payload") {
     CHECK(view->type == kEtherTypeVlan);
     CHECK(view->payload_offset == 22);
 }
+
+TEST_CASE("a frame gets another VLAN's number, loses its tag or gets one, and keeps its priority") {
+    const auto untagged = frame("0800");
+    const auto tagged = frame("8100c00a0800");
+    CHECK(with_vid(tagged, 20) == frame("8100c0140800"));
+    CHECK(with_vid(tagged, 0) == untagged);
+    CHECK(with_vid(untagged, 10) == frame("8100000a0800"));
+    CHECK(with_vid(untagged, 10, 0xc000) == tagged);
+    CHECK(with_vid(untagged, 0) == untagged);
+    CHECK(with_vid(frame("8100c00a8100001e0800"), 0) == frame("8100001e0800"));
+    // A service tag is no VLAN of a bridge that knows 802.1Q tags.
+    CHECK(with_vid(frame("88a8000a0800"), 20) == frame("8100001488a8000a0800"));
+}

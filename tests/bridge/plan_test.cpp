@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+
 #include "bridge/planner.h"
 #include "tests/bridge/fake_kernel.h"
 
@@ -47,6 +49,14 @@ Plan carried_out(FakeKernel& kernel, const Desired& desired, const Journal& jour
     for (const auto& operation : p.operations)
         CHECK_MESSAGE(kernel.apply(operation).empty(), text(operation));
     return plan(desired, kernel.state(), p.journal);
+}
+
+Link& link_of(FakeKernel& kernel, std::string_view name) {
+    auto& links = kernel.state().links;
+    const auto found =
+        std::find_if(links.begin(), links.end(), [&](const Link& l) { return l.name == name; });
+    REQUIRE(found != links.end());
+    return *found;
 }
 
 const State& port_state(const Plan& p, std::string_view name) {
@@ -211,6 +221,71 @@ TEST_CASE(
     for (Link& link : state.links)
         if (link.bridge) link.bridge->stp = false;
     CHECK(plan(desired, state, {}).bridges[0].others[0].forwards);
+}
+
+TEST_CASE("untagged frames of sessions join those of an adopted bridge's ports, in whatever VLAN these are") {
+    auto kernel = world_with_lan0();
+    kernel.state().vlan_filtering = Support::yes;
+    auto& settings = *kernel.add("br-dc", "bridge").bridge;
+    settings.vlan_filtering = true;
+    settings.vlan_default_pvid = 0;
+    for (const char* name : {"eth1", "eth2", "ist-a"})
+        kernel.add(name, std::string(name) == "ist-a" ? "tun" : "veth");
+    for (const char* name : {"eth1", "eth2"}) REQUIRE(kernel.apply(SetMaster{name, "br-dc"}).empty());
+    auto desired = one_bridge({});
+    desired.bridges[0].ownership = Ownership::adopt;
+    desired.taps.push_back({"ist-a", "br-dc", vlans("20"), true, false});
+    const auto give = [&](const char* port, std::uint16_t pvid) {
+        VlanTable& table = link_of(kernel, port).vlans;
+        table = {vlans("20"), {}, VlanId::parse(pvid)};
+        if (!table.pvid) return;
+        table.members.insert(*table.pvid);
+        table.untagged.insert(*table.pvid);
+    };
+    const auto pvid_of_session = [&] {
+        (void)carried_out(kernel, desired);
+        return kernel.state().find("ist-a")->vlans.pvid;
+    };
+    const auto report = [&] { return plan(desired, kernel.state(), {}).bridges[0]; };
+    CHECK_FALSE(pvid_of_session());
+    CHECK_FALSE(report().native);
+    give("eth1", 10);
+    CHECK(pvid_of_session() == VlanId::parse(10));
+    CHECK(report().native == VlanId::parse(10));
+    give("eth2", 10);
+    CHECK(pvid_of_session() == VlanId::parse(10));
+    // A port that is another one's access port: nobody can say which is meant.
+    give("eth2", 11);
+    CHECK_FALSE(pvid_of_session());
+    REQUIRE(kernel.apply(SetMaster{"eth2", ""}).empty());
+    link_of(kernel, "br-dc").bridge->vlan_default_pvid = 1;
+    CHECK(pvid_of_session() == VlanId::parse(10));
+    give("eth1", 1);
+    CHECK(pvid_of_session() == VlanId::parse(1));
+    desired.taps[0].untagged = false;
+    CHECK_FALSE(pvid_of_session());
+    CHECK_FALSE(report().native);
+}
+
+TEST_CASE("a port's report says how sessions' VLANs are numbered on its wire") {
+    auto kernel = world_with_lan0();
+    kernel.state().vlan_filtering = Support::yes;
+    auto& settings = *kernel.add("br-dc", "bridge").bridge;
+    settings.vlan_filtering = true;
+    settings.vlan_default_pvid = 0;
+    REQUIRE(kernel.apply(SetMaster{"lan0", "br-dc"}).empty());
+    link_of(kernel, "lan0").vlans = {vlans("10,20"), vlans("10"), VlanId::parse(10)};
+    kernel.add("ist-a", "tun");
+    auto desired = one_bridge({"lan0"});
+    desired.bridges[0].ownership = Ownership::adopt;
+    desired.taps.push_back({"ist-a", "br-dc", vlans("10,20,30"), false, false});
+    const auto p = carried_out(kernel, desired);
+    const PortVlans& lan0 = p.bridges[0].ports.at(0).vlans;
+    CHECK(lan0.from_wire(0) == std::optional<std::uint16_t>(10));
+    CHECK(lan0.on_wire(20) == std::optional<std::uint16_t>(20));
+    CHECK_FALSE(lan0.on_wire(30));
+    link_of(kernel, "br-dc").bridge->vlan_filtering = false;
+    CHECK(plan(desired, kernel.state(), p.journal).bridges[0].ports.at(0).vlans == PortVlans{});
 }
 
 TEST_CASE("a bridge to adopt that is not there yet is waited for") {

@@ -17,6 +17,7 @@ import threading
 import time
 import traceback
 
+import guard_case
 import ike
 import lab
 import netns
@@ -28,7 +29,7 @@ from variants import KERNEL_LIMITS, variants
 # which takes longer here than the variant itself.
 MODULES = """tun 8021q bridge veth l2tp_core l2tp_netlink l2tp_eth l2tp_ip l2tp_ip6 esp4 esp6 xfrm4_tunnel xfrm6_tunnel tunnel4 tunnel6
     xfrm_user xfrm_algo af_packet gcm ghash-generic ctr cbc seqiv echainiv authenc authencesn chacha20poly1305 chacha_generic
-    poly1305_generic drbg jitterentropy_rng cryptomgr crypto_null sha512_generic sha256_generic aes_generic hmac""".split()
+    poly1305_generic drbg jitterentropy_rng cryptomgr crypto_null sha512_generic sha256_generic aes_generic hmac nf_tables nft_limit""".split()
 
 
 def run_variant(lane, variant, options):
@@ -113,7 +114,7 @@ def bridge_tests(options):
     wanted = not options.patterns or "bridge" in options.patterns
     if options.reference or not wanted or not os.path.exists(program):
         return
-    done = subprocess.run([program, "--no-colors=true", "--source-file=*kernel_bridge_test*"],
+    done = subprocess.run([program, "--no-colors=true", "--source-file=*kernel_bridge_test*,*kernel_vlan_test*"],
                           capture_output=True, text=True, timeout=400)
     tail = " | ".join((done.stdout + done.stderr).strip().splitlines()[-3:])
     if done.returncode:
@@ -137,7 +138,8 @@ def main():
     with open("/proc/sys/kernel/modprobe", "w") as f:
         f.write("\n")
     work = queue.Queue()
-    for case in [] if options.reference else ike.cases(options):
+    # The longest first: lanes end together.
+    for case in [] if options.reference else guard_case.cases(options) + ike.cases(options):
         work.put(case)
     for variant in variants():
         if options.reference and variant.shape == "seq-send":

@@ -128,6 +128,22 @@ TEST_CASE("suspension needs the wish for it, half a minute of ten times the limi
     CHECK(light.level() == StormLevel::storm);
 }
 
+TEST_CASE("a storm that the kernel cuts on its way to the meters is as heavy as it was") {
+    Feed feed({true});
+    feed.watch.on_evidence({kSession, 10}, feed.now + 20s);
+    feed.watch.set_cut_before(kSession, StormClass::broadcast, 9'000);
+    feed.samples(29, 1'000, 500);
+    CHECK(feed.level() == StormLevel::storm);
+    feed.samples(2, 1'000, 500);
+    CHECK(feed.level() == StormLevel::suspended);
+
+    Feed other({true});
+    other.watch.on_evidence({kSession, 10}, other.now + 20s);
+    other.watch.set_cut_before(kSession, StormClass::multicast, 9'000);
+    other.samples(40, 1'000, 500);
+    CHECK(other.level() == StormLevel::storm);
+}
+
 TEST_CASE("old evidence is no evidence") {
     Feed feed({true});
     feed.watch.on_evidence({kSession, 10}, feed.now);

@@ -1,6 +1,4 @@
 """Loops between the sites: how fast they are found, what is lost meanwhile, and that all comes back by itself."""
-import collections
-import contextlib
 import json
 import os
 import pathlib
@@ -8,11 +6,12 @@ import struct
 import threading
 import time
 
+from cables import SlowCable
 from harness import case, check, contains, main
 from lab import Lab, wait_until
 from sites import TwoSites
 from switched import BACKDOOR, LOOPED, Pinger, Rates, SwitchedSites, guarded, host_mac, unguarded
-from wire import FrameSocket, read_capture, tag
+from wire import FrameSocket, read_capture
 
 LONG = bool(os.environ.get("ISTHMUS_LONG"))
 CLASS_RATE = 500         # broadcast frames a second in each VLAN and direction: the default
@@ -395,52 +394,15 @@ def lan_loop_of_one_vlan():
         check(sites.closed() == [] and sites.closed(20) == [], f"the tunnel is closed too: {why(sites)}")
 
 
-class SlowCable:
-    """A cable from a switch to itself that carries some thousand frames a second, of one VLAN: a loop as fast as memory is no customer's."""
-
-    def __init__(self, lab, switch, vlan):
-        self.switch, self.tagged = switch, tag(vlan)
-        ends = lab.namespace("cable")
-        for n in (0, 1):
-            lab.veth(ends, f"end{n}", switch, f"patch{n}")
-        switch.ip_batch(["link set patch0 down", "link set patch0 master br0", "link set patch1 master br0"])
-        self.sockets = [FrameSocket(ends, f"end{n}") for n in (0, 1)]
-        self.stopped = threading.Event()
-        self.thread = threading.Thread(target=self._relay, daemon=True)
-        self.thread.start()
-
-    def plug(self, plugged):
-        self.switch.ip("link", "set", "patch0", "up" if plugged else "down")
-
-    def _relay(self):
-        with contextlib.suppress(OSError):  # the ends are gone
-            self._run()
-
-    def _run(self):
-        queues = [collections.deque(maxlen=50), collections.deque(maxlen=50)]
-        while not self.stopped.is_set():
-            for came_in, queue in zip(self.sockets, queues):
-                while (got := came_in.receive()) is not None:
-                    if got[1] and got[0][12:14] == self.tagged[:2] and got[0][15] == self.tagged[3]:
-                        queue.append(got[0])
-            for goes_out, queue in zip(reversed(self.sockets), queues):
-                for _ in range(min(2, len(queue))):
-                    goes_out.send(queue.popleft())
-            time.sleep(0.0005)
-
-    def close(self):
-        self.stopped.set()
-        self.thread.join()
-        for end in self.sockets:
-            end.close()
-
-
 @case
 def lan_self():
     """A loop in the customer's LAN, behind one port: told at once, and while it storms the VLAN's BUM is blocked on the tunnel, no other VLAN's"""
     with Lab("guard") as lab:
         sites = SwitchedSites(lab)
-        cable = SlowCable(lab, sites.switches["dc"], LOOPED)
+        switch = sites.switches["dc"]
+        cable = SlowCable(lab, [(switch, "patch0"), (switch, "patch1")], LOOPED)
+        cable.plug(False)
+        switch.ip_batch(["link set patch0 master br0", "link set patch1 master br0"])
         at_rest(sites)
         other = Pinger(sites, 20, 7)
         rates = Rates(sites.wan, "dc")

@@ -2,10 +2,11 @@
 import os
 import time
 
-from harness import Background, case, cases, check, main
+from cables import SlowCable
+from harness import Background, case, cases, check, contains, main
 from lab import Lab, run, wait_until
 from sites import find_program, interface_of
-from switched import LOOPED, SwitchedSites, guarded
+from switched import LOOPED, Pinger, SwitchedSites, guarded
 from wire import FrameSocket, ping, tag
 
 LONG = bool(os.environ.get("ISTHMUS_LONG"))
@@ -171,8 +172,41 @@ def one_end_observes():
         check(wait_until(lambda: sites.closed() == [other], 10, 0.2), f"closed at {sites.closed()}, expected {other}: {why(sites)}")
 
 
+def without_nftables():
+    """A loop between two LAN ports where the kernel has no nftables: told, and while it storms the VLAN is blocked on the tunnel; then open again"""
+    with Lab("guard") as lab:
+        sites = SwitchedSites(lab, configs={"dc": guarded("dc").replace('ports = ["lan0"]', 'ports = ["lan0", "lan1"]'), "cloud": guarded("cloud")})
+        switch, library = sites.switches["dc"], find_program("libold-kernel.so", f"{os.environ.get('ISTHMUS_BUILD_DIR', 'build/dev')}/tests/system")
+        sites.dc.environment = {"LD_PRELOAD": str(library), "OLD_KERNEL": "nftables"}
+        cable = SlowCable(lab, [(switch, "gw1"), (sites.dc.ns, "lan1")], LOOPED)
+        cable.plug(False)
+        switch.ip("link", "set", "gw1", "master", "br0")
+        sites.start()
+        check(sites.wait_for_traffic(30, LOOPED) and sites.wait_for_traffic(30, 20), "no traffic")
+        check(sites.wait_open(15) is not None, f"closed at rest: {why(sites)}")
+        other = Pinger(sites, 20, 12)
+        cable.plug(True)
+
+        def storming():
+            for _ in range(5):
+                sites.broadcast()
+            return sites.closed()
+
+        check(wait_until(storming, 30, 0.1), f"not blocked although there is a storm: {sites.dc.status()['storms']} {why(sites)}")
+        lost = other.seconds_lost()
+        check(sites.closed() == ["dc"] and not sites.closed(20), f"closed at {sites.closed()}, VLAN 20 at {sites.closed(20)}")
+        contains(sites.events("outside_loop")[0]["sentence"], ["lan0", "lan1", "without nftables neither can be blocked"], "the event")
+        check(not sites.guard("dc")["lan_blocks"], "a port is said to be blocked")
+        print(f"     {lost:.2f} s of pings lost in VLAN 20", flush=True)
+        check(lost <= 5 * Pinger.INTERVAL, f"{lost:.2f} s of pings lost in VLAN 20")
+        cable.plug(False)
+        check(sites.wait_open(90) is not None and sites.wait_for_traffic(10, LOOPED), f"not open again: {why(sites)}")
+        cable.close()
+
+
 if LONG:
     case(tree_at_the_lan)
+    case(without_nftables)
     case(one_end_observes)
 
 if __name__ == "__main__":

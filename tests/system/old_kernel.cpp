@@ -1,6 +1,8 @@
 // Preloaded into a daemon: a kernel that does less. OLD_KERNEL is a list of words: checksum, tso4, tso6, tso_ecn, uso (offloads that
-// TAPs refuse), udp_gro (no such socket option), udp_segment=ERRNO (sends of runs fail with it).
+// TAPs refuse), udp_gro (no such socket option), udp_segment=ERRNO (sends of runs fail with it), nftables (no netfilter sockets, as
+// without the module nfnetlink).
 #include <dlfcn.h>
+#include <linux/netlink.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
@@ -68,6 +70,12 @@ int ioctl(int fd, unsigned long request, ...) {
     if (request == kTunSetOffload && (reinterpret_cast<unsigned long>(argument) & refused) != 0)
         return refuse(EINVAL);
     return next(fd, request, argument);
+}
+int socket(int domain, int type, int protocol) noexcept {
+    static auto* const next = real<decltype(::socket)>("socket");
+    static const bool no_nftables = lacks("nftables");
+    if (no_nftables && domain == AF_NETLINK && protocol == NETLINK_NETFILTER) return refuse(EPROTONOSUPPORT);
+    return next(domain, type, protocol);
 }
 int setsockopt(int fd, int level, int name, const void* value, socklen_t size) {
     static auto* const next = real<decltype(::setsockopt)>("setsockopt");

@@ -59,7 +59,7 @@ TEST_CASE("requests name port, host and VLAN") {
     const auto pinned = parse(pin_host(IfIndex{5}, kHost, 110).bytes);
     CHECK_FALSE_MESSAGE(pinned, "without a master it is a request, not a bridge's answer");
     for (const Request& request : {pin_host(IfIndex{5}, kHost, 110), remove_host(IfIndex{5}, kHost, 0),
-                                   flush_port(IfIndex{5}), dump_fdb()}) {
+                                   flush_port(IfIndex{5}), flush_port_vlan(IfIndex{5}, 110), dump_fdb()}) {
         MessageReader reader(request.bytes);
         REQUIRE(reader.next());
         CHECK_FALSE(reader.truncated());

@@ -185,3 +185,10 @@ TEST_CASE("a message grows beyond its first buffer") {
     }
     CHECK(count == 100);
 }
+
+TEST_CASE("a VLAN's state on a port is set without touching its membership" * doctest::skip(!kLittleEndian)) {
+    // RTM_NEWVLAN, br_vlan_msg { AF_BRIDGE, 0, 0, index }, BRIDGE_VLANDB_ENTRY { INFO { ONLY_OPTS, 10 }, STATE blocking }
+    CHECK(hex(set_vlan_state(kLink, *VlanId::parse(10), PortState::blocking)) ==
+          joined({header("2c000000", "7000"), "0700000007000000", "14000180", "08000100", "40000a00",
+                  "0500030004000000"}));
+}
