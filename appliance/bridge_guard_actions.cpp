@@ -11,6 +11,7 @@
 #include "appliance/guard_state_file.h"
 #include "base/ethernet.h"
 #include "bridge/netlink/link_requests.h"
+#include "stp-guard/guard_message.h"
 
 namespace isthmus::appliance {
 
@@ -156,12 +157,14 @@ void BridgeGuard::act(const stp_guard::ExpectFlood& action) {
 }
 
 void BridgeGuard::act(const stp_guard::LoopSign& action) {
+    // Of hosts that move a bridge that does not filter VLANs says no VLAN.
+    const bool unknown = action.vid == 0 && !bridge_filters_vlans_;
     for (const auto& [id, tunnel] : tunnels_) {
         const auto told = told_.find(id);
         if (told == told_.end()) continue;
         const GuardPort& port = told->second;
         const bool carries = action.vid == 0 ? port.untagged : port.vlans.contains_vid(action.vid);
-        if (carries) help_.evidence(session_of(id), action.vid);
+        if (unknown || carries) help_.evidence(session_of(id), unknown ? stp_guard::kAllVlans : action.vid);
     }
 }
 

@@ -24,6 +24,11 @@ std::uint64_t per_second(std::uint64_t count, Duration over) {
                                       std::chrono::duration<double>(over).count());
 }
 
+bool concerns(Place place, const StormKey& key) {
+    constexpr std::uint16_t kAll = 4'095;
+    return place.port == key.port && (place.vid == key.vid || place.vid == kAll);
+}
+
 }  // namespace
 
 void StormWatch::on_sample(const StormKey& key, const StormLimit& limit, const StormTotals& totals,
@@ -92,17 +97,15 @@ std::uint64_t StormWatch::cut_before(const StormKey& key, const StormLimit& limi
 }
 
 bool StormWatch::has_evidence(const StormKey& key, TimePoint now) const {
-    const auto found = evidence_.find({key.port, key.vid});
-    return found != evidence_.end() && now - found->second <= kEvidenceHolds;
+    return std::any_of(evidence_.begin(), evidence_.end(), [&](const auto& entry) {
+        return concerns(entry.first, key) && now - entry.second <= kEvidenceHolds;
+    });
 }
 
 bool StormWatch::is_expected(const StormKey& key, TimePoint now) const {
     if (key.storm_class != StormClass::unknown_unicast) return false;
-    constexpr std::uint16_t kAll = 4'095;
-    return std::any_of(expected_.begin(), expected_.end(), [&](const auto& entry) {
-        const auto& [place, until] = entry;
-        return place.port == key.port && (place.vid == key.vid || place.vid == kAll) && now < until;
-    });
+    return std::any_of(expected_.begin(), expected_.end(),
+                       [&](const auto& entry) { return concerns(entry.first, key) && now < entry.second; });
 }
 
 void StormWatch::on_evidence(Place place, TimePoint now) {

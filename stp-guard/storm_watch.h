@@ -60,7 +60,7 @@ class StormWatch {
     void set_options(StormWatchOptions options) noexcept { options_ = options; }
     /// Once a second for everything that the meters call active. `totals` may go back to 0 (a new meter).
     void on_sample(const StormKey& key, const StormLimit& limit, const StormTotals& totals, TimePoint now);
-    /// A probe came back or MACs flap in that VLAN: what may turn a storm into a suspension.
+    /// A probe came back or MACs flap in that VLAN: what may turn a storm into a suspension. VID 4,095: in one that is not known.
     void on_evidence(Place place, TimePoint now);
     /// A spanning tree changed, so that hosts are looked for anew: until then much unknown unicast is no storm there. Its limit holds
     /// all the same. VID 4,095: in all VLANs of the port.

@@ -144,6 +144,15 @@ TEST_CASE("a storm that the kernel cuts on its way to the meters is as heavy as 
     CHECK(other.level() == StormLevel::storm);
 }
 
+TEST_CASE("evidence of which nobody knows the VLAN counts in all of them, of its session only") {
+    for (const PortId port : {kSession, PortId{4}}) {
+        Feed feed({true});
+        feed.watch.on_evidence({port, 4'095}, feed.now + 20s);
+        feed.samples(40, 10'000, 9'500);
+        CHECK((feed.level() == StormLevel::suspended) == (port == kSession));
+    }
+}
+
 TEST_CASE("old evidence is no evidence") {
     Feed feed({true});
     feed.watch.on_evidence({kSession, 10}, feed.now);
