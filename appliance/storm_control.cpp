@@ -279,7 +279,9 @@ void StormControl::on_event(const stp_guard::StormEvent& event, TimePoint now) {
           {},
           event.key.vid,
           sentence_of(event, *session),
-          {}},
+          {},
+          std::string(stp_guard::name_of(event.key.storm_class)),
+          event.key.direction == Direction::to_tunnel ? "out" : "in"},
          event.now, now);
     if (on_heavy_storm_ && event.now.level == StormLevel::suspended) on_heavy_storm_(index, event.key.vid);
     const bool serious = event.now.level >= StormLevel::storm;
@@ -300,7 +302,16 @@ void StormControl::on_lan_event(const stp_guard::StormEvent& event, const std::s
         sentence += "cut from " + offered + ", to " + rate_text(state.limit.rate, state.limit.unit) +
                     " in each VLAN; it ends by itself 10 s after nothing more is dropped";
     }
-    tell({wall_now(), id_of(state.level), {}, port, 0, std::move(sentence), {}}, state, now);
+    tell({wall_now(),
+          id_of(state.level),
+          {},
+          port,
+          0,
+          std::move(sentence),
+          {},
+          std::string(stp_guard::name_of(event.key.storm_class)),
+          {}},
+         state, now);
 }
 
 void StormControl::tell(Event event, const stp_guard::StormState& state, TimePoint now) {
@@ -397,8 +408,10 @@ json StormControl::status() const {
         json one{{"at", event.at.time_since_epoch().count()},
                  {"id", event.id},
                  {"vlan", event.vid},
+                 {"class", event.storm_class},
                  {"sentence", event.sentence},
                  {"capture", event.capture}};
+        if (!event.direction.empty()) one["direction"] = event.direction;
         one[event.port.empty() ? "session" : "port"] = event.port.empty() ? event.session : event.port;
         events.push_back(std::move(one));
     }

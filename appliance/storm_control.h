@@ -63,6 +63,8 @@ class StormControl final : public ControlPlane {
         std::uint16_t vid = 0;
         std::string sentence;
         std::string capture;
+        std::string storm_class;
+        std::string direction;  ///< of a session: "out", "in"
     };
     void sample(TimePoint now);
     void sample_session(SessionControl& session, TimePoint now);

@@ -52,6 +52,9 @@ class GuardedSide(lab.IsthmusSide):
         except OSError:
             return None
 
+    def bpdus_kept(self):
+        return self.status()["gateway"]["link_local"]["bpdus_kept_from_tunnel"]
+
     def vlan_state(self, port, vid):
         shown = json.loads(netns.run("bridge", "-n", self.ns, "-j", "-d", "vlan", "show", "dev", port))
         return next((v.get("state") for v in shown[0]["vlans"] if v["vlan"] == vid), None)
@@ -104,11 +107,14 @@ def check(condition, what):
         raise traffic.Lost(what() if callable(what) else what)
 
 
+def port_state(ns, port):
+    return json.loads(netns.run("bridge", "-n", ns, "-j", "link", "show", "dev", port))[0]["state"]
+
+
 def tree_keeps_it_closed(a, switch):
     """(d) The customer's spanning tree cuts the loop; its BPDUs, which are VLAN 10's in our bridge, stay here, and the guard blocks nothing."""
-    wait_until(lambda: a.status()["gateway"]["link_local"]["bpdus_kept_from_tunnel"] >= 2, "BPDUs that come to the gateway")
-    wait_until(lambda: json.loads(netns.run("bridge", "-n", switch.ns, "-j", "link", "show", "dev", "s2"))[0]["state"] == "blocking",
-               "a spanning tree that blocks s2")
+    wait_until(lambda: a.bpdus_kept() >= 2, "BPDUs that come to the gateway")
+    wait_until(lambda: port_state(switch.ns, "s2") == "blocking", "a spanning tree that blocks s2")
     time.sleep(1)
     check(a.lan_blocks() == set(), lambda: f"blocked although the spanning tree cuts the loop: {a.lan_blocks()}")
 
@@ -176,6 +182,16 @@ def by_the_bridge(lane, a, switch):
     check(a.vlan_state("lan0", 20) == a.vlan_state("lan1", 20) == "forwarding", "another port's VLAN is not forwarding")
 
 
+def own_tree(lane, a, switch):
+    """(d) A spanning tree of the gateway's bridge itself: its BPDUs stay here too, and what it closes the guard does not block again."""
+    kept, blocks = a.bpdus_kept(), a.lan_blocks()
+    ip(a.ns, "link set br0 type bridge stp_state 1 forward_delay 200 hello_time 100")
+    wait_until(lambda: port_state(a.ns, "lan2") == "blocking", lambda: f"a spanning tree that blocks lan2: {port_state(a.ns, 'lan2')}")
+    wait_until(lambda: a.bpdus_kept() >= kept + 2, "BPDUs of our own bridge to be kept from the tunnel")
+    all_is_calm(lane, a, switch, "with a spanning tree of our own", *blocks)
+    check(a.lan_blocks() <= blocks, lambda: f"blocked beside the spanning tree: {a.lan_blocks()}, before {blocks}")
+
+
 def run_case(lane, options):
     variant = Variant()
     plan = lab.plan_of(variant)
@@ -190,7 +206,7 @@ def run_case(lane, options):
         a.up()
         settle(lane, plan, a)
         tree_keeps_it_closed(a, switch)
-        for act in (one_vlan_is_blocked, somebody_interferes, renumbered, by_the_bridge):
+        for act in (one_vlan_is_blocked, somebody_interferes, renumbered, by_the_bridge, own_tree):
             begin = time.monotonic()
             act(lane, a, switch)
             took.append(f"{act.__name__} {time.monotonic() - begin:.1f} s")

@@ -120,5 +120,22 @@ def rate_of(count, seconds=SECONDS):
     return rates_of({"it": count}, seconds)["it"]
 
 
+class Processor:
+    """How much of a processor a gateway's daemon takes, from here on: cores()."""
+
+    def __init__(self, gateway):
+        self.pid, self.begin, self.used = gateway.process.pid, time.monotonic(), 0.0
+        self.used = self._seconds()
+
+    def _seconds(self):
+        with open(f"/proc/{self.pid}/stat") as f:
+            fields = f.read().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def cores(self):
+        return (self._seconds() - self.used) / (time.monotonic() - self.begin)
+
+
 def is_limited(rate, limit, what):
+    print(f"     {what}: {rate:.1f} a second, limit {limit}", flush=True)
     check(abs(rate - limit) <= limit * TOLERANCE, f"{what}: {rate:.0f} a second pass, the limit is {limit}")
