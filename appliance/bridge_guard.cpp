@@ -49,8 +49,9 @@ BridgeGuard::BridgeGuard(ControlServices& services, GuardSetup setup, Bytes doma
       domain_key_(domain_key),
       authenticator_(domain_key),
       help_(std::move(help)),
-      engine_(std::make_unique<stp_guard::GuardEngine>(setup_.identity, setup_.options, authenticator_,
-                                                       services.rng)),
+      rng_(services.rng),
+      engine_(
+          std::make_unique<stp_guard::GuardEngine>(setup_.identity, setup_.options, authenticator_, rng_)),
       observers_(setup_.bpdus, [this](PortId id) { return name_of(id); }),
       deadline_(services.io,
                 [this](TimePoint now) {

@@ -17,6 +17,7 @@
 #include "appliance/guard_captures.h"
 #include "appliance/guard_observers.h"
 #include "appliance/guard_status.h"
+#include "base/buffered_rng.h"
 #include "bridge/guard_rules.h"
 #include "bridge/io/netlink_socket.h"
 #include "bridge/io/port_watch.h"
@@ -164,6 +165,7 @@ class BridgeGuard {
     crypto::SecretBytes domain_key_;
     GuardAuthenticator authenticator_;
     GuardHelp help_;
+    BufferedRng rng_;  ///< of probes' addresses and instants
     std::unique_ptr<stp_guard::GuardEngine> engine_;
     GuardObservers observers_;
     Deadline deadline_;

@@ -35,7 +35,11 @@ bool is_about_frames(const stp_guard::GuardEvent& event) {
 }  // namespace
 
 void BridgeGuard::drain() {
-    while (const auto action = engine_->poll_action()) std::visit([this](const auto& a) { act(a); }, *action);
+    {
+        const Together together(services_.injector);
+        while (const auto action = engine_->poll_action())
+            std::visit([this](const auto& a) { act(a); }, *action);
+    }
     while (const auto event = observers_.poll_event()) act(*event);
     while (const auto event = gatherer_.poll_event()) tell(*event);
     publish_orders();

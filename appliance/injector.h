@@ -14,6 +14,9 @@ namespace isthmus::appliance {
 class Injector {
   public:
     virtual ~Injector() = default;
+    /// Messages between these two leave together: the workers are called once for all of them.
+    virtual void hold() {}
+    virtual void release() {}
     /// An L2TPv3 control message to the tunnel's peer, from its first word on (over IP: from the Session ID 0 on), with the
     /// tunnel's control DSCP, sealed if the tunnel is protected. False: no room, too large, or no such tunnel; counted.
     virtual bool l2tp_message(TunnelIndex tunnel, Bytes message) = 0;
@@ -27,6 +30,18 @@ class Injector {
     /// A datagram as it is, from a WAN socket to anybody: IKE behind its non-ESP marker, answers to strangers.
     [[nodiscard]] virtual DropReason datagram(const tunnel::io::WanSocket& socket, const Endpoint& to,
                                               Bytes bytes, std::uint8_t traffic_class = 0) = 0;
+};
+
+/// What is injected while this lives leaves together.
+class Together {
+  public:
+    explicit Together(Injector& injector) : injector_(injector) { injector_.hold(); }
+    Together(const Together&) = delete;
+    Together& operator=(const Together&) = delete;
+    ~Together() { injector_.release(); }
+
+  private:
+    Injector& injector_;
 };
 
 }  // namespace isthmus::appliance

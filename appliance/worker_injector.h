@@ -17,6 +17,8 @@ class WorkerInjector final : public Injector {
                    std::function<void()> publish)
         : workers_(workers), tunnels_(tunnels), sessions_(sessions), publish_(std::move(publish)) {}
 
+    void hold() override { ++holds_; }
+    void release() override;
     bool l2tp_message(TunnelIndex tunnel, Bytes message) override;
     bool frame_to_tunnel(InjectClass c, SessionIndex session, Bytes frame) override;
     bool channel_message(SessionIndex session, Bytes message) override;
@@ -25,10 +27,15 @@ class WorkerInjector final : public Injector {
                                       std::uint8_t traffic_class) override;
 
   private:
+    bool inject(InjectClass c, TunnelIndex tunnel, SessionIndex session, Bytes packet);
+    void call();
+
     Workers& workers_;
     const Tunnels& tunnels_;
     const Sessions& sessions_;
     std::function<void()> publish_;
+    int holds_ = 0;
+    bool call_owed_ = false;  ///< something was injected since hold()
 };
 
 }  // namespace isthmus::appliance

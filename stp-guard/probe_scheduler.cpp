@@ -7,18 +7,26 @@ namespace isthmus::stp_guard {
 namespace {
 
 constexpr std::uint32_t kBudgetBurst = 16;
+constexpr std::size_t kFewBursts = 16;
 constexpr std::size_t kMaxBursts = 4'096;
 /// With more bursts than that under way, places that carry nothing wait for their turn in the steady rounds. Else thousands of
 /// VLANs that open one after the other would keep two gateways busy for minutes.
 constexpr std::size_t kMostIdleBursts = 64;
+/// Turns while something waits for an answer, and at most while there are only steady rounds.
 constexpr Duration kTurn = std::chrono::milliseconds(20);
+constexpr Duration kSteadyTurn = std::chrono::milliseconds(100);
+
+/// What a steady turn and a fifth more may hold.
+constexpr std::uint32_t burst_of(std::uint32_t per_second) noexcept {
+    return std::max(kBudgetBurst, per_second / 8);
+}
 
 }  // namespace
 
 ProbeScheduler::ProbeScheduler(const ProbeOptions& options, Rng& rng)
     : options_(options),
       rng_(rng),
-      budget_(options.per_second, kBudgetBurst),
+      budget_(options.per_second, burst_of(options.per_second)),
       opening_budget_(options.opening_per_second, kBudgetBurst) {}
 
 void ProbeScheduler::add(Place place, TimePoint now) {
@@ -87,13 +95,21 @@ void ProbeScheduler::request(Place place) {
 }
 
 std::optional<Place> ProbeScheduler::next(TimePoint now) {
-    const bool turn = now >= turn_at_;
+    const bool turn = now >= turn_at();
     auto place = turn ? next_requested(now) : std::nullopt;
     if (!place) place = next_budgeted(now, turn);
     if (!turn) return place;
-    if (!place && in_turn_) turn_at_ = now + kTurn;
+    if (!place && in_turn_) {
+        last_turn_ = now;
+        steady_turn_ = jittered(kSteadyTurn * 5 / 6);
+    }
     in_turn_ = place.has_value();
     return place;
+}
+
+TimePoint ProbeScheduler::turn_at() const noexcept {
+    const bool steady = bursts_.empty() && requested_.empty();
+    return last_turn_ + (steady ? steady_turn_ : kTurn);
 }
 
 std::optional<Place> ProbeScheduler::next_budgeted(TimePoint now, bool turn) {
@@ -116,7 +132,7 @@ std::optional<Place> ProbeScheduler::next_steady(TimePoint now) {
 }
 
 bool ProbeScheduler::many_bursts() const noexcept {
-    return bursts_.size() > kBudgetBurst;
+    return bursts_.size() > kFewBursts;
 }
 
 std::optional<TimePoint> ProbeScheduler::next_at() const {
@@ -125,12 +141,12 @@ std::optional<TimePoint> ProbeScheduler::next_at() const {
         const TimePoint when = std::max(due, pacer.at());
         if (!soonest || when < *soonest) soonest = when;
     };
-    const TimePoint bursts_at = many_bursts() ? turn_at_ : TimePoint{};
+    const TimePoint bursts_at = many_bursts() ? turn_at() : TimePoint{};
     if (!first_.empty()) at(std::max(first_.front().due, bursts_at), budget_);
     if (!further_.empty()) at(std::max(further_.front().due, bursts_at), budget_);
-    if (!requested_.empty()) at(turn_at_, opening_budget_);
-    if (!active_.places.empty()) at(std::max(active_.due, turn_at_), budget_);
-    if (!idle_.places.empty()) at(std::max(idle_.due, turn_at_), budget_);
+    if (!requested_.empty()) at(turn_at(), opening_budget_);
+    if (!active_.places.empty()) at(std::max(active_.due, turn_at()), budget_);
+    if (!idle_.places.empty()) at(std::max(idle_.due, turn_at()), budget_);
     return soonest;
 }
 
@@ -164,7 +180,7 @@ std::optional<Place> ProbeScheduler::next_steady(Lane& lane, TimePoint now) {
     budget_.take(now);
     // What was due since the last turn is sent in this one. What was missed before is not made up for: after a pause there is
     // no run of probes.
-    lane.due = std::max(lane.due, now - kTurn) + jittered(interval_of(lane));
+    lane.due = std::max(lane.due, now - kSteadyTurn) + jittered(interval_of(lane));
     if (lane.cursor >= lane.places.size()) lane.cursor = 0;
     return lane.places[lane.cursor++];
 }

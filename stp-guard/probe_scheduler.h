@@ -68,6 +68,8 @@ class ProbeScheduler {
     [[nodiscard]] bool many_bursts() const noexcept;
     [[nodiscard]] std::optional<Place> next_requested(TimePoint now);
     [[nodiscard]] std::optional<Place> next_steady(Lane& lane, TimePoint now);
+    /// When all but a few bursts may leave.
+    [[nodiscard]] TimePoint turn_at() const noexcept;
     [[nodiscard]] Duration interval_of(const Lane& lane) const;
     [[nodiscard]] Duration jittered(Duration interval);
     [[nodiscard]] bool is_active(std::uint16_t vid, TimePoint now) const;
@@ -82,7 +84,8 @@ class ProbeScheduler {
     Pacer opening_budget_;
     Lane active_;
     Lane idle_;
-    TimePoint turn_at_{};  ///< of all but a few bursts
+    TimePoint last_turn_{};
+    Duration steady_turn_{};  ///< until the next one, while there are only steady rounds
     bool in_turn_ = false;
     bool steady_is_owed_ = false;  ///< a burst had the last of the budget that both share
     std::unordered_map<Place, Where> where_;

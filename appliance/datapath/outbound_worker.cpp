@@ -313,9 +313,7 @@ void OutboundWorker::segment(PacketBuffer frame, Lane& lane, TimePoint now) {
 }
 
 bool OutboundWorker::inject(InjectClass c, TunnelIndex tunnel, SessionIndex session, Bytes packet) noexcept {
-    if (packet.size() > largest_frame_ || !injected_.offer(c, tunnel, session, packet)) return false;
-    thread_.wakeup().ring();
-    return true;
+    return packet.size() <= largest_frame_ && injected_.offer(c, tunnel, session, packet);
 }
 
 void OutboundWorker::take_injected(TimePoint now) {

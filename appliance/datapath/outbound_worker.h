@@ -69,7 +69,9 @@ class OutboundWorker {
     /// Sends a packet of the control planes, in order behind what was published before: l2tp_control to a tunnel's peer,
     /// sealed if the tunnel is protected; the others as frames of a session that no admission looks at. False: no room in
     /// that class, or larger than this worker carries.
+    /// It leaves with the next turn, which call_for_injected() makes come.
     [[nodiscard]] bool inject(InjectClass c, TunnelIndex tunnel, SessionIndex session, Bytes packet) noexcept;
+    void call_for_injected() noexcept { thread_.wakeup().ring(); }
     [[nodiscard]] const InjectRings& injected() const noexcept { return injected_; }
     [[nodiscard]] const DropLedger& drops() const noexcept { return ledger_; }
     [[nodiscard]] const stp_guard::AdmissionCounters& admission() const noexcept {

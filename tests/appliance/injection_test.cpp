@@ -83,6 +83,23 @@ TEST_CASE("without an SA a control message of a protected tunnel is dropped, nev
     CHECK(opened(g, 0x1000, *esp));
 }
 
+TEST_CASE("what is injected together leaves when the last of those who hold it lets go") {
+    Running r(false);
+    WorkerInjector injector(*r.g.workers, r.g.inventory.tunnels, r.g.inventory.sessions, [] {});
+    // Once this has arrived, nothing else calls the worker.
+    REQUIRE(injector.l2tp_message(TunnelIndex{0}, kHello));
+    REQUIRE(r.g.peer.receive() == kHello);
+    {
+        const appliance::Together outer(injector);
+        {
+            const appliance::Together inner(injector);
+            for (int i = 0; i < 5; ++i) REQUIRE(injector.l2tp_message(TunnelIndex{0}, kHello));
+        }
+        CHECK_FALSE(r.g.peer.receive(50));
+    }
+    for (int i = 0; i < 5; ++i) CHECK(r.g.peer.receive() == kHello);
+}
+
 TEST_CASE("what is injected after a change of keys and peer meets both") {
     Running r(true);
     Peer other;

@@ -38,10 +38,10 @@ class Peer {
     Peer& operator=(const Peer&) = delete;
 
     [[nodiscard]] const Endpoint& endpoint() const { return endpoint_; }
-    /// nullopt: nothing came within ten seconds.
-    std::optional<std::vector<std::uint8_t>> receive() {
+    /// nullopt: nothing came in that time.
+    std::optional<std::vector<std::uint8_t>> receive(int milliseconds = 10'000) {
         pollfd wait{fd_, POLLIN, 0};
-        if (poll(&wait, 1, 10'000) != 1) return std::nullopt;
+        if (poll(&wait, 1, milliseconds) != 1) return std::nullopt;
         std::vector<std::uint8_t> bytes(65536);
         const auto n = recv(fd_, bytes.data(), bytes.size(), 0);
         bytes.resize(n > 0 ? static_cast<std::size_t>(n) : 0);

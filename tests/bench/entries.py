@@ -13,7 +13,7 @@ from lab import HOST, WAN, LabFailed, run
 SPI = {"a": 0xC0000001, "b": 0xC0000002}        # of what each site sends
 SESSION = {"a": 0xA1B2C3D4, "b": 0x51627384}    # what each site receives with
 COOKIE = {"a": "f1f2f3f4f5f6f7f8", "b": "0102030405060708"}
-BURSTS_LAST = 5                                 # seconds of probes after VLANs have opened
+STEADY_PROBES = 250                             # a second, and a little more: the budget of the rounds that go on for ever
 
 
 def other(site):
@@ -99,14 +99,23 @@ class Isthmus(Entry):
         end = time.monotonic() + seconds
         while time.monotonic() < end and not all(self.has_settled(lab, site) for site in "ab"):
             time.sleep(0.5)
-        time.sleep(BURSTS_LAST)
+        while time.monotonic() < end:
+            before = [self.probes_sent(lab, site) for site in "ab"]
+            time.sleep(2)
+            if all(self.probes_sent(lab, site) - n <= 2 * STEADY_PROBES for site, n in zip("ab", before)):
+                return
+
+    def status(self, lab, site):
+        out = lab.run(site, f"{self.programs}/isthmus", "status", "--json", "--socket", f"{lab.folder}/isthmus-{site}/isthmus.sock", check=False)
+        return json.loads(out) if out.strip() else None
+
+    def probes_sent(self, lab, site):
+        status = self.status(lab, site)
+        return sum(bridge["probes"]["sent"] for bridge in status["guard"]["bridges"]) if status else 0
 
     def has_settled(self, lab, site):
-        out = lab.run(site, f"{self.programs}/isthmus", "status", "--json", "--socket", f"{lab.folder}/isthmus-{site}/isthmus.sock", check=False)
-        if not out.strip():
-            return False
-        status = json.loads(out)
-        return (all(session["state"] == "up" for session in status["sessions"])
+        status = self.status(lab, site)
+        return (status is not None and all(session["state"] == "up" for session in status["sessions"])
                 and all(bridge["closed_vlans"] == 0 for bridge in status["guard"]["bridges"]))
 
     def environment(self, folder):

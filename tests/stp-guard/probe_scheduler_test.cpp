@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <map>
+#include <set>
 
 #include "tests/crypto/seeded_rng.h"
 
@@ -172,6 +173,38 @@ TEST_CASE("many probes a second leave in turns, so that threads are woken fifty 
     CHECK(turns.size() <= 201);
     for (const auto& [at, probes] : turns)
         CHECK_MESSAGE(probes <= 32, "no flood either: two budgets of sixteen");
+}
+
+TEST_CASE("steady rounds wake threads some twelve times a second, with all the probes of their budget") {
+    Run run;
+    for (std::uint16_t vid = 1; vid <= 4'000; ++vid) run.scheduler.add(place(1, vid), run.now);
+    (void)run.until(kStart + 1s);
+    const std::size_t before = run.total;
+    const auto sent = run.until(kStart + 11s);
+    std::set<TimePoint> turns;
+    for (const auto& [where, times] : sent)
+        for (const TimePoint at : times)
+            if (at > kStart + 1s) turns.insert(at);
+    CHECK(turns.size() >= 80);
+    CHECK(turns.size() <= 150);
+    CHECK(run.total - before >= 10 * 200 - 100);
+    CHECK(run.total - before <= 10 * 200 + 40);
+}
+
+TEST_CASE("what waits to be opened does not wait for a turn of the steady rounds") {
+    Run run;
+    for (std::uint16_t vid = 1; vid <= 4'000; ++vid) run.scheduler.add(place(1, vid), run.now);
+    (void)run.until(kStart + 1s);
+    for (TimePoint last = run.now; !run.scheduler.next(run.now); run.now += 1ms)
+        REQUIRE(run.now - last < 200ms);
+    while (run.scheduler.next(run.now)) {
+    }
+    run.now += 1ms;
+    run.scheduler.request(place(1, 7));
+    REQUIRE(run.scheduler.next_at().has_value());
+    CHECK(*run.scheduler.next_at() <= run.now + 20ms);
+    run.now += 20ms;
+    CHECK(run.scheduler.next(run.now) == place(1, 7));
 }
 
 TEST_CASE("an event's probes do not wait for a turn") {
