@@ -149,7 +149,6 @@ class GuardCore {
     void on_bum(std::uint16_t vid, TimePoint now);
     void on_lan_frame(PortId id, TimePoint now);
     void on_storm(Place place, bool active, TimePoint now);
-    void on_repeated_flood(Place place, TimePoint now);
     void on_bpdu(PortId id, const BpduFrame& frame, TimePoint now);
     void on_tunnel_bpdu(Place place, TimePoint now);
     void on_heavy_storm(Place place, TimePoint now);
@@ -323,7 +322,6 @@ class GuardCore {
     std::unordered_map<Place, LanBlock> lan_blocks_;
     std::unordered_set<Place> busy_;  ///< edges that are not simply open
     std::unordered_map<Place, TimePoint> storms_;
-    std::unordered_map<std::uint16_t, TimePoint> repeated_floods_;
     std::unordered_map<Place, TimePoint> looked_closer_;
     std::unordered_map<std::uint16_t, TimePoint> signs_;
     std::map<Place, RootStatus> roots_;

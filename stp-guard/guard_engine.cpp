@@ -59,9 +59,6 @@ void GuardEngine::on_guard_frame(PortId port, std::uint16_t vid, Bytes frame, Ti
 void GuardEngine::on_storm(Place place, bool active, TimePoint now) {
     core_->on_storm(place, active, core_->steady(now));
 }
-void GuardEngine::on_repeated_flood(Place place, TimePoint now) {
-    core_->on_repeated_flood(place, core_->steady(now));
-}
 void GuardEngine::on_circling_frame(Place place, Bytes frame, TimePoint now) {
     core_->on_circling_frame(place, frame, core_->steady(now));
 }
@@ -392,8 +389,6 @@ void GuardCore::housekeeping(TimePoint now) {
     std::erase_if(looked_closer_,
                   [now](const auto& entry) { return now - entry.second >= std::chrono::minutes(1); });
     questions_.expire(now);
-    std::erase_if(repeated_floods_,
-                  [now](const auto& entry) { return now - entry.second >= std::chrono::minutes(1); });
     std::erase_if(shapes_, [&](const auto& entry) {
         return entry.first != self_.node && now - entry.second.heard_at >= std::chrono::minutes(1);
     });

@@ -52,8 +52,6 @@ class GuardEngine {
     void on_guard_frame(PortId port, std::uint16_t vid, Bytes frame, TimePoint now);
     /// Storm control entered or left its storm state.
     void on_storm(Place place, bool active, TimePoint now);
-    /// An ordinary flooded frame that crossed this place before came by again: a witness, never proof by itself.
-    void on_repeated_flood(Place place, TimePoint now);
     /// A frame came round through a session again and again; its first bytes will do. To a group: makes the probes look closer.
     /// Unicast, which was dropped for it: makes its host say where it is.
     void on_circling_frame(Place place, Bytes frame, TimePoint now);

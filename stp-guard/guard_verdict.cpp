@@ -49,8 +49,6 @@ std::uint32_t GuardCore::witnesses(std::uint16_t vid, const Trace& trace, TimePo
         const auto entry = session->peer.entry(vid, now);
         if (entry && entry->has(VlanEntry::kProven)) ++count;
     }
-    const auto flood = repeated_floods_.find(vid);
-    if (flood != repeated_floods_.end() && now - flood->second < std::chrono::seconds(2)) ++count;
     return count;
 }
 

@@ -28,12 +28,6 @@ void GuardCore::on_storm(Place place, bool active, TimePoint now) {
     if (fresh) burst_vid(place.vid, now);
 }
 
-void GuardCore::on_repeated_flood(Place place, TimePoint now) {
-    TimePoint& last = repeated_floods_[place.vid];
-    if (now - last >= std::chrono::seconds(1)) burst_vid(place.vid, now);
-    last = now;
-}
-
 void GuardCore::on_bpdu(PortId id, const BpduFrame& frame, TimePoint now) {
     Port* at = port(id);
     if (at == nullptr || !at->is_lan()) return;
