@@ -198,6 +198,7 @@ GuardPort BridgeGuard::tunnel_port(PortId id, const SessionControl& session) {
     else if (tagged)
         port.message_tag = 0;
     if (options.access_vlan && tagged) port.wire_vid = options.access_vlan->value();
+    port.isolated = tap.isolated;
     port.observe = session.config().admission.observe;
     port.one_tree = session.config().admission.bpdus == stp_guard::BpduPolicy::transparent;
     return port;
@@ -371,6 +372,11 @@ void BridgeGuard::on_gateway_frame(SessionIndex session, bool from_tunnel, Bytes
 
 void BridgeGuard::on_circling_frame(SessionIndex session, Bytes frame, TimePoint now) {
     engine_->on_circling_frame({port_id_of(session), vid_of(frame)}, frame, now);
+    drain();
+}
+
+void BridgeGuard::on_stray_unicast(SessionIndex session, Bytes frame, TimePoint now) {
+    engine_->on_stray_unicast({port_id_of(session), vid_of(frame)}, frame, now);
     drain();
 }
 

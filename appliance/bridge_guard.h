@@ -64,6 +64,8 @@ class BridgeGuard {
     void on_gateway_frame(SessionIndex session, bool from_tunnel, Bytes frame, TimePoint now);
     /// A frame that a worker saw come round through a session again and again.
     void on_circling_frame(SessionIndex session, Bytes frame, TimePoint now);
+    /// A unicast frame that a worker saw meet a block, or go to a host behind another session of a split-horizon group.
+    void on_stray_unicast(SessionIndex session, Bytes frame, TimePoint now);
     /// A storm of any class began in a VLAN of a session, or the last one is over.
     void on_storm(SessionIndex session, std::uint16_t vid, bool active, TimePoint now);
     void on_heavy_storm(SessionIndex session, std::uint16_t vid, TimePoint now);
@@ -144,6 +146,7 @@ class BridgeGuard {
     void act(const stp_guard::BlockLanPort& action);
     void act(const stp_guard::FlushRemoteMacs& action);
     void act(const stp_guard::PinMac& action);
+    void act(const stp_guard::StrayHost& action);
     void act(const stp_guard::ExpectFlood& action);
     void act(const stp_guard::LoopSign& action);
     void act(const stp_guard::GuardEvent& action);

@@ -155,6 +155,14 @@ void BridgeGuard::act(const stp_guard::PinMac& action) {
     if (!done) note_problem(done.error().text());
 }
 
+void BridgeGuard::act(const stp_guard::StrayHost& action) {
+    const SessionIndex bridge{raw(bridge_index_)};
+    if (action.stray)
+        services_.hosts.strays.note(bridge, action.place.vid, action.mac, boot_now());
+    else
+        services_.hosts.strays.forget(bridge, action.place.vid, action.mac);
+}
+
 void BridgeGuard::act(const stp_guard::ExpectFlood& action) {
     if (is_tunnel(action.place.port))
         help_.expect_flood(session_of(action.place.port), action.place.vid, action.until);
@@ -280,6 +288,16 @@ void BridgeGuard::save(TimePoint now) {
 nlohmann::json BridgeGuard::status(TimePoint now) const {
     nlohmann::json out = guard_status_json(setup_.bridge, engine_->status(now), events_, now,
                                            [this](PortId id) { return name_of(id); });
+    out["strays"] = out["stale"] = nlohmann::json::object();
+    for (const auto& [id, tunnel] : tunnels_) {
+        const SessionControl* session = services_.sessions.find(session_of(id));
+        if (session == nullptr) continue;
+        const stp_guard::SessionMeters& meters = *session->meters;
+        const std::uint64_t strays = meters.strays.read();
+        const std::uint64_t stale = meters.stale[0].read() + meters.stale[1].read();
+        if (strays > 0) out["strays"][tunnel.name] = strays;
+        if (stale > 0) out["stale"][tunnel.name] = stale;
+    }
     out["trees"] = observers_.trees(now);
     out["gateways"] = observers_.gateways(now);
     return out;

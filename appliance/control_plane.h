@@ -18,7 +18,7 @@
 #include "base/rng.h"
 #include "bridge/io/reconciler.h"
 #include "config/configuration.h"
-#include "stp-guard/host_table.h"
+#include "stp-guard/known_hosts.h"
 
 namespace isthmus::appliance {
 

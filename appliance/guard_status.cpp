@@ -167,6 +167,16 @@ void render_events(const json& guard, std::ostream& out) {
     }
 }
 
+void render_strays(const json& guard, std::ostream& out) {
+    for (const auto& [session, frames] : guard.value("strays", json::object()).items())
+        out << session << ": " << short_count(frames.get<std::uint64_t>())
+            << " unicast frames came out of it for hosts behind another session of its split-horizon group, which the bridge "
+               "drops\n";
+    for (const auto& [session, frames] : guard.value("stale", json::object()).items())
+        out << session << ": " << short_count(frames.get<std::uint64_t>())
+            << " unicast frames were dropped where a VLAN is blocked, since their hosts were just heard by another way\n";
+}
+
 void render_bridge(const json& guard, std::ostream& out) {
     out << "guard of " << text_of(guard, "bridge") << ": "
         << (guard.value("observe", false) ? "observing only, " : "");
@@ -181,6 +191,7 @@ void render_bridge(const json& guard, std::ostream& out) {
         << short_count(probes.value("own_returned", std::uint64_t{0})) << " came back; a round takes "
         << std::round(probes.value("full_round_seconds", 0.0) * 10) / 10 << " s\n";
     render_peers(guard, out);
+    render_strays(guard, out);
     render_trees(guard, out);
     render_gateways(guard, out);
     render_events(guard, out);
@@ -270,6 +281,7 @@ json guard_status_json(const std::string& bridge, const stp_guard::GuardStatus& 
              {"mac_moves", status.mac_moves},
              {"duplicate_macs", status.duplicate_macs},
              {"refused_messages", status.refused_messages},
+             {"hosts_asked", status.hosts_asked},
              {"events", events_json(events, port)}};
     for (const auto& vlan : worst_first(status.vlans)) {
         if (out["vlans"].size() >= kVlansShown) break;

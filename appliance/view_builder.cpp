@@ -128,6 +128,7 @@ std::shared_ptr<const stp_guard::AdmissionTable> admission_table(const Sessions&
         admission.protected_roots = s.guard().protected_roots;
         if (s.guard().bridge != IfIndex{}) admission.bridge = SessionIndex{raw(s.guard().bridge)};
         admission.bridge_filters_vlans = s.guard().bridge_filters_vlans;
+        admission.isolated = s.config().split_horizon.has_value();
         const stp_guard::GatewayOptions& gateways = s.config().guard.gateways;
         if (gateways != stp_guard::GatewayOptions{})
             admission.gateways = std::make_shared<const stp_guard::GatewayFilter>(gateways);

@@ -11,7 +11,7 @@
 #include "base/rng.h"
 #include "base/shared_ids.h"
 #include "stp-guard/frame_ring.h"
-#include "stp-guard/host_table.h"
+#include "stp-guard/known_hosts.h"
 #include "tunnel/connection_ids.h"
 
 namespace isthmus::appliance {

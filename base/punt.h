@@ -35,17 +35,20 @@ enum class PuntClass : std::uint8_t {
     channel,
     /// The first bytes of a frame that came round again and again: a unicast frame that was dropped for it, or one to a group.
     circling,
+    /// The first bytes of a unicast frame that takes another way than flooded ones do: through a session whose VLAN is blocked, or for
+    /// a host behind another session of a split-horizon group. Once a moment for each host.
+    stray_unicast,
     /// Any other L2TPv3 control message (requests for connections have no id yet), through a tunnel's SA or in the clear
     /// from the address of a tunnel's peer, which anybody can forge. Rate limited.
     l2tp_request,
     /// The same from elsewhere. Rate limited.
     l2tp_stranger,
 };
-inline constexpr std::size_t kPuntClassCount = 12;
+inline constexpr std::size_t kPuntClassCount = 13;
 [[nodiscard]] constexpr std::string_view name_of(PuntClass c) noexcept {
     constexpr std::array<std::string_view, kPuntClassCount> kNames{
-        "ike",          "l2tp_control", "bpdu",    "arp",      "probe",        "peer_moved",
-        "first_packet", "unknown_spi",  "channel", "circling", "l2tp_request", "l2tp_stranger"};
+        "ike",          "l2tp_control", "bpdu",    "arp",      "probe",         "peer_moved",   "first_packet",
+        "unknown_spi",  "channel",      "circling", "stray_unicast", "l2tp_request", "l2tp_stranger"};
     return kNames[static_cast<std::size_t>(c)];
 }
 

@@ -12,7 +12,8 @@ namespace {
 
 /// Copies to control of one session, by PuntClass: a ring has 64 places, and is drained many times a second.
 constexpr RateLimit copies_of(PuntClass c) noexcept {
-    return c == PuntClass::probe ? RateLimit{2'000, 64} : RateLimit{100, 32};
+    if (c == PuntClass::probe) return {2'000, 64};
+    return c == PuntClass::stray_unicast ? RateLimit{400, 48} : RateLimit{100, 32};
 }
 /// Rounds of probes of several sites, and their bursts.
 constexpr RateLimit kProbes{2'000, 1'000};
@@ -254,13 +255,30 @@ DropReason AdmissionStage::customer_verdict(const PacketBuffer& packet, const Se
         flooded ? flooding_verdict(session, frame.vid) : crossing_verdict(session, frame.vid);
     if (blocked != DropReason::none) {
         if (flooded && session.meters) session.meters->of(direction_).want(frame.vid);
+        if (flooded && blocked == DropReason::vlan_bum_blocked) note_heard_on_lan(packet, frame, now);
+        if (!flooded && blocked == DropReason::vlan_suspended) show_stray(packet, session, glance, now);
         return blocked;
     }
     if (session.gateways && session.gateways->applies_to(frame.vid) &&
         session.gateways->keeps(packet.data(), frame))
         return DropReason::gateway_isolation;
-    if (flooded) return flood_verdict(packet, session, glance, now);
-    if (goes_round(packet, session, frame, now)) return DropReason::circling_unicast;
+    return flooded ? flood_verdict(packet, session, glance, now)
+                   : known_unicast_verdict(packet, session, glance, now);
+}
+
+DropReason AdmissionStage::known_unicast_verdict(const PacketBuffer& packet, const SessionAdmission& session,
+                                                 const Glance& glance, TimePoint now) noexcept {
+    const FrameClass& frame = glance.frame;
+    const bool blocked = session.vlans->of(frame.vid) == VlanState::bum_blocked;
+    if (goes_round(packet, session, frame, blocked, now)) return DropReason::circling_unicast;
+    const bool stray = is_stray(packet, session, frame, now);
+    if (stray && session.meters) session.meters->strays.add();
+    if (blocked || stray) show_stray(packet, session, glance, now);
+    const HostHash far = direction_ == Direction::to_tunnel ? glance.destination : glance.source;
+    if (blocked && hosts_.elsewhere != nullptr && hosts_.elsewhere->knows(far, now)) {
+        if (session.meters) session.meters->stale[static_cast<std::size_t>(direction_)].add();
+        return DropReason::circling_unicast;
+    }
     if (hosts_.here == nullptr) return DropReason::none;
     const HostTable::Heard heard =
         hosts_.here->heard(glance.source, packet.meta.session, frame.vid, address_at(packet, kSourceAt),
@@ -287,7 +305,8 @@ DropReason AdmissionStage::flood_verdict(const PacketBuffer& packet, const Sessi
     }
     StormMeters& meters = session.meters->of(direction_);
     if (!meters.admit(session.options.storm, flooded, now)) return DropReason::storm_limit;
-    if (is_copy(packet, session, now)) {
+    const auto first = copied_from(packet, session, now);
+    if (first && !stays_where_it_was(packet, session, glance, *first, now)) {
         if (frame.cast != Cast::unicast) copy_up(PuntClass::circling, packet, now, kAddressedHead);
         return DropReason::flooded_copy;
     }
@@ -305,18 +324,47 @@ DropReason AdmissionStage::flood_verdict(const PacketBuffer& packet, const Sessi
     return DropReason::none;
 }
 
-/// It was here by another way, so there is a loop; or it came out of this very tunnel. Towards a tunnel it may come out of another one:
-/// a hub passes frames on.
-bool AdmissionStage::is_copy(const PacketBuffer& packet, const SessionAdmission& session,
-                             TimePoint now) noexcept {
+/// It was here by another way, so there is a loop; or it came out of this very tunnel. Towards a tunnel it may come out of another one,
+/// as a hub passes frames on; but not where split horizon does not, or it went round through the LAN.
+std::optional<FrameOrigin> AdmissionStage::copied_from(const PacketBuffer& packet,
+                                                       const SessionAdmission& session,
+                                                       TimePoint now) noexcept {
     // Without a guard nobody would block the loop; and without its checksum a frame looks different than when it comes back.
     if (hosts_.floods == nullptr || session.bridge == kNoSession || packet.meta.offload.needs_checksum)
-        return false;
+        return std::nullopt;
     const FrameOrigin tunnel = out_of(packet.meta.session);
     const bool to_tunnel = direction_ == Direction::to_tunnel;
     const auto first =
         hosts_.floods->note(raw(session.bridge), packet.data(), to_tunnel ? FrameOrigin::lan : tunnel, now);
-    return first && (to_tunnel ? *first == tunnel : *first != tunnel);
+    if (!first) return std::nullopt;
+    const bool copy = to_tunnel ? *first == tunnel || (session.isolated && is_isolated(*first)) : *first != tunnel;
+    return copy ? first : std::nullopt;
+}
+
+/// Split horizon: its first copy came out of another session of the group, but its sender is known behind this one. So is it by all that
+/// others have for it, until something is blocked; the bridge, which learned it from the first one, has to hear this one too. It goes
+/// to the LAN alone, where it is one too many.
+bool AdmissionStage::stays_where_it_was(const PacketBuffer& packet, const SessionAdmission& session,
+                                        const Glance& glance, FrameOrigin first, TimePoint now) noexcept {
+    if (direction_ == Direction::to_tunnel || !session.isolated || hosts_.here == nullptr) return false;
+    if (!is_isolated(first) || !hosts_.here->knows(glance.source, now)) return false;
+    hosts_.here->forget(session_of(first), glance.frame.vid, address_at(packet, kSourceAt));
+    return true;
+}
+
+/// It is blocked, and does not cross; but who sent it is on the LAN's side, whatever the tunnel said.
+void AdmissionStage::note_heard_on_lan(const PacketBuffer& packet, const FrameClass& frame,
+                                       TimePoint now) noexcept {
+    if (direction_ != Direction::to_tunnel || hosts_.elsewhere == nullptr || hosts_.there == nullptr) return;
+    const HostHash sender =
+        hosts_.there->hash(packet.meta.session, frame.vid, address_at(packet, kSourceAt));
+    if (hosts_.there->knows(sender, now)) hosts_.elsewhere->note(sender, now);
+}
+
+bool AdmissionStage::is_isolated(FrameOrigin origin) const noexcept {
+    if (origin == FrameOrigin::lan) return false;
+    const auto index = raw(session_of(origin));
+    return index < table_->size() && (*table_)[index] && (*table_)[index]->isolated;
 }
 
 bool AdmissionStage::is_flooded(const PacketBuffer& packet, const SessionAdmission& session,
@@ -336,13 +384,26 @@ bool AdmissionStage::is_flooded(const PacketBuffer& packet, const SessionAdmissi
 }
 
 bool AdmissionStage::goes_round(const PacketBuffer& packet, const SessionAdmission& session,
-                                const FrameClass& frame, TimePoint now) noexcept {
-    const bool blocked = session.vlans->of(frame.vid) == VlanState::bum_blocked;
+                                const FrameClass& frame, bool blocked, TimePoint now) noexcept {
     if (!blocked && !circles_.is_suspect(packet.meta.session, frame.vid, now)) return false;
     const Duration pause = blocked ? CircleDetector::kPause : CircleDetector::kShortPause;
     if (!circles_.comes_round(packet.meta.session, packet.data(), now, pause)) return false;
     if (!session.options.observe) copy_up(PuntClass::circling, packet, now, kAddressedHead);
     return true;
+}
+
+/// Its host is behind a session of the group, as far as the bridge is concerned, and the frame comes out of another one.
+bool AdmissionStage::is_stray(const PacketBuffer& packet, const SessionAdmission& session,
+                              const FrameClass& frame, TimePoint now) const noexcept {
+    return session.isolated && hosts_.strays != nullptr &&
+           hosts_.strays->knows(session.bridge, session.bridge_filters_vlans ? frame.vid : 0,
+                                address_at(packet, kDestinationAt), now);
+}
+
+void AdmissionStage::show_stray(const PacketBuffer& packet, const SessionAdmission& session,
+                                const Glance& glance, TimePoint now) noexcept {
+    if (!session.options.observe && strays_shown_.may_say(glance.destination, now))
+        copy_up(PuntClass::stray_unicast, packet, now, kAddressedHead);
 }
 
 void AdmissionStage::copy_up(PuntClass c, const PacketBuffer& packet, TimePoint now,

@@ -19,8 +19,9 @@
 #include "stp-guard/frame_class.h"
 #include "stp-guard/frame_ring.h"
 #include "stp-guard/gateways.h"
-#include "stp-guard/host_table.h"
+#include "stp-guard/known_hosts.h"
 #include "stp-guard/options.h"
+#include "stp-guard/said_lately.h"
 #include "stp-guard/storm_meters.h"
 #include "stp-guard/token_bucket.h"
 #include "stp-guard/vlan_states.h"
@@ -38,6 +39,11 @@ struct SessionMeters {
     }
     StormMeters to_tunnel;
     StormMeters from_tunnel;
+    /// Unicast frames out of the tunnel for hosts that the bridge has behind another session of the split-horizon group. They were
+    /// handed to the bridge, which hands them on to nobody unless it knows better by then.
+    Counter strays;
+    /// Unicast frames dropped because their host was just heard by another way than this, blocked one. By Direction.
+    std::array<Counter, 2> stale;
 };
 
 struct SessionAdmission {
@@ -46,6 +52,7 @@ struct SessionAdmission {
     std::shared_ptr<const GatewayFilter> gateways;  ///< null: no VLAN in dual-gateway mode
     PortState state = PortState::blocked;
     bool bridge_filters_vlans = false;
+    bool isolated = false;  ///< split horizon: the bridge hands no frame on from one such session to another
     /// Where to look for LAN hosts in the kernel's table (HostTables::bridge): its number in place of a session, VLAN 0 for all unless
     /// the bridge filters VLANs. kNoSession: not known, and unicast from the tunnel counts as known.
     SessionIndex bridge = kNoSession;
@@ -66,6 +73,8 @@ struct HostTables {
     const HostTable* bridge =
         nullptr;                    ///< for frames from the tunnel: LAN hosts that the kernel's bridge knows
     FloodMemory* floods = nullptr;  ///< what was flooded lately, on whichever side
+    const StrayHosts* strays = nullptr;  ///< for frames from the tunnel
+    HeardElsewhere* elsewhere = nullptr;
 };
 
 /// Written by the worker, read by anybody.
@@ -101,6 +110,12 @@ struct AdmissionCounters {
 /// Known unicast is looked at for going round where the VLAN's BUM is blocked, and where a probe of ours came back lately: copies of
 /// what is dropped as circling_unicast go up to control, which asks for the host. Elsewhere that costs one comparison. Copies of
 /// what goes to a group and comes round go up as well, since that may be the first sign of a loop.
+///
+/// Known unicast that meets a block, whether it passes or not, takes a way that flooded frames do not, and so teaches bridges another
+/// place of its sender than they teach: other sites' frames may be lost where the two meet. Copies go up as stray_unicast, and control
+/// asks for the host. Once a flooded frame of it, or its answer, came from the LAN, what a blocked VLAN carries of it is dropped for a
+/// moment as circling_unicast, or frames under way would teach all the old place again. Copies also go up of frames for hosts that are behind
+/// another session of a split-horizon group.
 class AdmissionStage final : public Stage {
   public:
     /// `punt`, if given, outlives the stage: copies of spanning trees' frames, loop probes and gateways' frames go there, with a limit for
@@ -154,12 +169,24 @@ class AdmissionStage final : public Stage {
                                               const Glance& glance, TimePoint now) noexcept;
     [[nodiscard]] DropReason flood_verdict(const PacketBuffer& packet, const SessionAdmission& session,
                                            const Glance& glance, TimePoint now) noexcept;
+    [[nodiscard]] DropReason known_unicast_verdict(const PacketBuffer& packet,
+                                                   const SessionAdmission& session, const Glance& glance,
+                                                   TimePoint now) noexcept;
     [[nodiscard]] bool is_flooded(const PacketBuffer& packet, const SessionAdmission& session,
                                   const Glance& glance, TimePoint now) const noexcept;
     [[nodiscard]] bool goes_round(const PacketBuffer& packet, const SessionAdmission& session,
-                                  const FrameClass& frame, TimePoint now) noexcept;
-    [[nodiscard]] bool is_copy(const PacketBuffer& packet, const SessionAdmission& session,
-                               TimePoint now) noexcept;
+                                  const FrameClass& frame, bool blocked, TimePoint now) noexcept;
+    [[nodiscard]] bool is_stray(const PacketBuffer& packet, const SessionAdmission& session,
+                                const FrameClass& frame, TimePoint now) const noexcept;
+    void show_stray(const PacketBuffer& packet, const SessionAdmission& session, const Glance& glance,
+                    TimePoint now) noexcept;
+    [[nodiscard]] std::optional<FrameOrigin> copied_from(const PacketBuffer& packet,
+                                                         const SessionAdmission& session,
+                                                         TimePoint now) noexcept;
+    [[nodiscard]] bool stays_where_it_was(const PacketBuffer& packet, const SessionAdmission& session,
+                                          const Glance& glance, FrameOrigin first, TimePoint now) noexcept;
+    void note_heard_on_lan(const PacketBuffer& packet, const FrameClass& frame, TimePoint now) noexcept;
+    [[nodiscard]] bool is_isolated(FrameOrigin origin) const noexcept;
     [[nodiscard]] bool is_looped_probe(const PacketBuffer& packet, std::uint16_t vid, TimePoint now) noexcept;
     void copy_up(PuntClass c, const PacketBuffer& packet, TimePoint now,
                  std::size_t most = PuntMessage::kMaxSize + 1) noexcept;
@@ -176,6 +203,7 @@ class AdmissionStage final : public Stage {
     static constexpr std::size_t kLoopedProbeSlots = 256;
     std::array<TokenBucket, kLoopedProbeSlots> looped_probes_;  ///< by session and VLAN
     CircleDetector circles_;
+    SaidLately strays_shown_;
     std::array<Glance, PacketBatch::kCapacity> glances_;
     AdmissionCounters counters_;
 };

@@ -22,6 +22,11 @@ enum class FrameOrigin : std::uint16_t { lan = 1 };
     return FrameOrigin{static_cast<std::uint16_t>(2 + raw(session) % 65'000)};
 }
 
+/// Of what came out of a tunnel; the same for sessions 65,000 apart.
+[[nodiscard]] constexpr SessionIndex session_of(FrameOrigin origin) noexcept {
+    return SessionIndex{static_cast<std::uint32_t>(origin) - 2U};
+}
+
 /// Both workers', without locks: one that overwrites the other's entry costs a memory of one frame. Fixed size (256 KiB of address
 /// space, used as frames are flooded), no allocation. A frame is known by a keyed hash of its length and first 128 bytes; a wrong "seen"
 /// has a chance of about 2^-36.

@@ -46,6 +46,13 @@ struct PinMac {
     MacAddress mac;
     bool pinned = true;
 };
+/// That host went from a LAN port to a session of a split-horizon group, so other sites may still send frames for it to us, out of
+/// sessions that the bridge passes none on from. Not stray: it went elsewhere, or fell silent.
+struct StrayHost {
+    Place place;
+    MacAddress mac;
+    bool stray = true;
+};
 /// The peer's site had a topology change: flooding until then is no storm. VID kAllVlans (guard_message.h): in all VLANs.
 struct ExpectFlood {
     Place place;
@@ -60,6 +67,6 @@ struct LoopSign {
 struct PersistState {};
 
 using GuardAction = std::variant<SendProbe, SendPeer, SetVlanState, BlockLanPort, FlushRemoteMacs, PinMac,
-                                 ExpectFlood, LoopSign, GuardEvent, PersistState>;
+                                 StrayHost, ExpectFlood, LoopSign, GuardEvent, PersistState>;
 
 }  // namespace isthmus::stp_guard

@@ -3,6 +3,10 @@
 // Known unicast is another matter. Blocking what is flooded leaves it a way, and what switches learned while the loop was whole may make
 // a circle of it: frames for a host are handed on from one to the next and never reach it, so it is silent, and nothing puts that right.
 // The workers drop what goes round; here the host is asked where it is, and its answer teaches the switches on its way.
+//
+// And what still passes a blocked session teaches gateways at its ends that a host is there, while flooded frames of that host teach others
+// that it is elsewhere. Where split horizon keeps what comes out of one tunnel from going into another, that loses frames of third sites.
+// So those hosts are asked too: once all know them by the way that flooded frames take, nothing passes the blocked session any more.
 #include <algorithm>
 
 #include "stp-guard/guard_core.h"
@@ -14,7 +18,10 @@ namespace {
 constexpr auto kTellInterval = std::chrono::minutes(1);
 constexpr auto kLookInterval = std::chrono::seconds(2);
 constexpr auto kAskWithin = std::chrono::seconds(5);
+constexpr auto kLoopIsWhole = std::chrono::seconds(2);
 constexpr std::size_t kMostQuestions = 64;
+/// No port has this number, so guard_source() of it is nobody's address.
+constexpr PortId kNobody{0xffff'ffff};
 
 }  // namespace
 
@@ -40,7 +47,48 @@ void GuardCore::on_circling_unicast(Place place, const Addressee& who, TimePoint
                      (who.address ? "They are dropped, and the host is asked where it is."
                                   : "They are dropped; they say no address that it could be asked by."),
                  kTellInterval, now);
-    if (who.address && questions_.may_ask(place.vid, *who.address, now)) ask(place, who, now);
+    if (who.address) ask(place, who, QuestionPace::Need::lost, now);
+}
+
+void GuardCore::on_stray_unicast(Place place, Bytes frame, TimePoint now) {
+    const Edge* at = edge(place);
+    if (at == nullptr || observes(place.port)) return;
+    const auto who = addressee_of(frame);
+    if (!who) return;
+    if (at->phase == Phase::open) return on_lost_unicast(place, *who, now);
+    // Others have to be able to reach the host: a loop is proven, or a sibling forwards. A person's order says nothing of that.
+    const bool another_way =
+        at->phase == Phase::standby ||
+        (at->phase == Phase::blocked && is_loop(at->cause) && at->cause != Cause::outside_loop);
+    if (!another_way || !who->address) return;
+    const bool passes = at->published == VlanState::bum_blocked;
+    ask(place, *who, passes ? QuestionPace::Need::stale : QuestionPace::Need::lost, now);
+}
+
+/// The bridge has its host behind another session of the split-horizon group.
+void GuardCore::on_lost_unicast(Place place, const Addressee& who, TimePoint now) {
+    auto behind = mac_moves_.place_of({place.vid, who.host});
+    if (!behind) behind = mac_moves_.place_of({0, who.host});  // its bridge filters no VLANs
+    const Port* there = behind ? port(*behind) : nullptr;
+    if (there == nullptr || !there->spec.isolated) return;  // it is known elsewhere by now
+    event_seldom(GuardEventId::stray_unicast, Severity::warning, place,
+                 vlan_text(place.vid) + ": frames for host " + who.text() + " come out of " + name(place.port) +
+                     ", but the bridge learned that host behind " + there->spec.name +
+                     ", and split_horizon lets nothing pass from session to session. They are lost" +
+                     (who.address ? "; the host is asked where it is."
+                                  : " until it says something; they say no address that it could be asked by."),
+                 kTellInterval, now);
+    if (!who.address) return;
+    const bool loop_is_whole = !is_cut(place.vid, now) && looped_lately(place.vid, now);
+    if (loop_is_whole) return remember_to_ask(place, who, now);
+    ask(place, who, QuestionPace::Need::lost, now);
+}
+
+bool GuardCore::looped_lately(std::uint16_t vid, TimePoint now) const {
+    const std::vector<Trace>& all = evidence_.traces(vid);
+    return std::any_of(all.begin(), all.end(), [now](const Trace& trace) {
+        return trace.from != trace.to && now - trace.last < kLoopIsWhole;
+    });
 }
 
 /// What it said came by two ways, so switches may have learned it where it is not. Asked as soon as the loop is cut.
@@ -57,22 +105,26 @@ void GuardCore::remember_to_ask(Place place, const Addressee& who, TimePoint now
 void GuardCore::ask_remembered(TimePoint now) {
     std::erase_if(to_ask_, [&](const Question& question) {
         if (now - question.since >= kAskWithin) return true;
-        if (!is_cut(question.place.vid, now) ||
-            !questions_.may_ask(question.place.vid, *question.who.address, now))
-            return false;
-        ask(question.place, question.who, now);
-        return true;
+        return is_cut(question.place.vid, now) &&
+               ask(question.place, question.who, QuestionPace::Need::lost, now);
     });
 }
 
-/// Where flooded frames of ours would go: that is how all LANs are reached, and each once.
-void GuardCore::ask(Place circled, const Addressee& who, TimePoint now) {
+/// Where flooded frames of ours would go: that is how all LANs are reached, and each once. The answer should be flooded too; every fourth
+/// one is for us, since there are switches that flood no unicast. False: not now.
+bool GuardCore::ask(Place about, const Addressee& who, QuestionPace::Need need, TimePoint now) {
+    const auto times = questions_.may_ask(about.vid, who.host, need, now);
+    if (!times) return false;
+    ++hosts_asked_;
     for (const auto& [id, out] : ports_) {
-        const Place place{id, circled.vid};
-        if (!edge_vids(out, circled.vid) || !forwards(place)) continue;
-        if (!out.is_lan() && is_blocked_by_peer(out, circled.vid, now)) continue;
-        act(SendProbe{place, question_for(who, guard_source(self_.node, id))});
+        const Place place{id, about.vid};
+        if (!edge_vids(out, about.vid) || !forwards(place)) continue;
+        if (!out.is_lan() && is_blocked_by_peer(out, about.vid, now)) continue;
+        const MacAddress from = guard_source(self_.node, id);
+        const MacAddress answer_to = *times % 4 != 3 ? guard_source(self_.node, kNobody) : from;
+        act(SendProbe{place, question_for(who, from, answer_to)});
     }
+    return true;
 }
 
 /// Some end that we know of is closed for what is flooded, or a LAN port.

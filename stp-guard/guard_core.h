@@ -4,7 +4,7 @@
 //   guard_rounds.cpp     clean rounds, opening, suspension, siblings
 //   guard_exchange.cpp   what gateways tell each other
 //   guard_watch.cpp      storms, BPDUs, hosts, people: what makes the probes look closer
-//   guard_circles.cpp    frames that come round again and again
+//   guard_circles.cpp    frames that come round or go astray, and asking hosts where they are
 //   guard_restore.cpp    over a restart
 //   guard_report.cpp     sentences and status
 #pragma once
@@ -160,6 +160,7 @@ class GuardCore {
 
     // guard_circles.cpp
     void on_circling_frame(Place place, Bytes frame, TimePoint now);
+    void on_stray_unicast(Place place, Bytes frame, TimePoint now);
 
     // guard_restore.cpp
     [[nodiscard]] Result<void, std::string> restore(Bytes saved, std::uint64_t boot, TimePoint now);
@@ -206,6 +207,9 @@ class GuardCore {
     [[nodiscard]] static bool edge_vids(const Port& port, std::uint16_t vid) {
         return vid == 0 ? port.spec.untagged : port.spec.vlans.contains_vid(vid);
     }
+
+    // guard_watch.cpp
+    void note_stray(Place place, const MacAddress& mac, PortId from);
 
     // guard_verdict.cpp
     void on_own_return(Port& seen_at, const AcceptedProbe& accepted, TimePoint now);
@@ -292,7 +296,9 @@ class GuardCore {
     void ask_remembered(TimePoint now);
     [[nodiscard]] bool is_blocked_by_peer(const Port& session, std::uint16_t vid, TimePoint now) const;
     [[nodiscard]] bool is_cut(std::uint16_t vid, TimePoint now) const;
-    void ask(Place circled, const Addressee& who, TimePoint now);
+    void on_lost_unicast(Place place, const Addressee& who, TimePoint now);
+    [[nodiscard]] bool looped_lately(std::uint16_t vid, TimePoint now) const;
+    bool ask(Place about, const Addressee& who, QuestionPace::Need need, TimePoint now);
 
     // guard_report.cpp
     void event(GuardEventId id, Severity severity, Place place, std::string sentence, TimePoint now,
@@ -346,6 +352,7 @@ class GuardCore {
     std::array<std::uint64_t, kProbeRefusalCount> refusals_{};
     std::uint64_t own_returned_ = 0;
     std::uint64_t refused_messages_ = 0;
+    std::uint64_t hosts_asked_ = 0;
 };
 
 }  // namespace isthmus::stp_guard

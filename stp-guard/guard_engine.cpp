@@ -62,6 +62,9 @@ void GuardEngine::on_storm(Place place, bool active, TimePoint now) {
 void GuardEngine::on_circling_frame(Place place, Bytes frame, TimePoint now) {
     core_->on_circling_frame(place, frame, core_->steady(now));
 }
+void GuardEngine::on_stray_unicast(Place place, Bytes frame, TimePoint now) {
+    core_->on_stray_unicast(place, frame, core_->steady(now));
+}
 void GuardEngine::on_bpdu(PortId port, const BpduFrame& frame, TimePoint now) {
     core_->on_bpdu(port, frame, core_->steady(now));
 }

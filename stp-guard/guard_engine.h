@@ -55,6 +55,9 @@ class GuardEngine {
     /// A frame came round through a session again and again; its first bytes will do. To a group: makes the probes look closer.
     /// Unicast, which was dropped for it: makes its host say where it is.
     void on_circling_frame(Place place, Bytes frame, TimePoint now);
+    /// A unicast frame met a block of a session, whether it passed or not, or came out of one for a host that is behind another of the
+    /// split-horizon group; its first bytes will do. Makes its host say where it is, so that all learn it by one way.
+    void on_stray_unicast(Place place, Bytes frame, TimePoint now);
     void on_bpdu(PortId port, const BpduFrame& frame, TimePoint now);
     /// A BPDU came out of a session whose policy is that none may: its VLAN is suspended there until none comes any more.
     void on_tunnel_bpdu(Place place, TimePoint now);

@@ -27,6 +27,7 @@ enum class Severity : std::uint8_t { info, warning, critical };
     X(outside_loop)         /* a loop behind one LAN port */                                \
     X(far_loop)             /* a loop at the peer's side */                                 \
     X(circling_unicast)     /* frames for a host went round past a block */                  \
+    X(stray_unicast)        /* frames for a host that is behind another session of a split-horizon group */ \
     X(suspected_reflector)  /* one witness only: somebody echoes frames */                  \
     X(vlan_leak)            /* two VLANs are connected */                                   \
     X(forged_probe)         /* a probe that is not sealed with the domain's key */          \

@@ -26,6 +26,8 @@ struct GuardPort {
     std::optional<std::uint16_t> message_tag;
     /// A session that lets BPDUs cross: both sites are meant to have one root.
     bool one_tree = false;
+    /// A session of a split-horizon group: the bridge hands nothing on from one to another.
+    bool isolated = false;
     /// A session that only observes, or that does not although the others do. nullopt: as GuardOptions says.
     std::optional<bool> observe;
     friend bool operator==(const GuardPort&, const GuardPort&) = default;

@@ -101,6 +101,7 @@ GuardStatus GuardCore::status(TimePoint now) const {
     out.mac_moves = mac_moves_.moves();
     out.duplicate_macs = mac_moves_.duplicates();
     out.refused_messages = refused_messages_;
+    out.hosts_asked = hosts_asked_;
     out.siblings = election_.siblings();
     return out;
 }

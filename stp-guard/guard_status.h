@@ -83,6 +83,7 @@ struct GuardStatus {
     std::uint64_t mac_moves = 0;
     std::uint64_t duplicate_macs = 0;
     std::uint64_t refused_messages = 0;
+    std::uint64_t hosts_asked = 0;  ///< where they are
     std::vector<NodeId> siblings;
 };
 

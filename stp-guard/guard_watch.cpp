@@ -80,6 +80,7 @@ void GuardCore::on_host(Place place, const MacAddress& mac, TimePoint now) {
     if (is_guard_source(mac) || mac.is_group() || port(place.port) == nullptr) return;
     const MacMoves::Outcome outcome = mac_moves_.on_host({place.vid, mac}, place.port, now);
     if (!outcome.moved) return;
+    note_stray(place, mac, outcome.from);
     const std::string host = mac.text() + " in " + vlan_text(place.vid);
     const std::string between = name(outcome.from) + " and " + name(place.port);
     if (outcome.duplicate && is_first_hop_gateway(mac)) {
@@ -114,6 +115,17 @@ void GuardCore::on_host(Place place, const MacAddress& mac, TimePoint now) {
 
 void GuardCore::on_host_gone(std::uint16_t vid, const MacAddress& mac) {
     mac_moves_.on_gone({vid, mac});
+    const bool any_isolated = std::any_of(ports_.begin(), ports_.end(),
+                                          [](const auto& entry) { return entry.second.spec.isolated; });
+    if (any_isolated) act(StrayHost{{PortId{}, vid}, mac, false});
+}
+
+/// Those who heard it here send frames for it here, and not where it is now.
+void GuardCore::note_stray(Place place, const MacAddress& mac, PortId from) {
+    const Port* before = port(from);
+    const bool isolated = port(place.port)->spec.isolated;
+    if (isolated && before != nullptr && before->is_lan()) act(StrayHost{place, mac, true});
+    if (!isolated && before != nullptr && before->spec.isolated) act(StrayHost{place, mac, false});
 }
 
 void GuardCore::on_fdb_overrun(TimePoint now) {

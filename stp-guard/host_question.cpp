@@ -72,11 +72,12 @@ void emit_header(ByteWriter& out, const MacAddress& to, const MacAddress& from, 
     out.u16(type);
 }
 
-std::vector<std::uint8_t> arp_probe(const Addressee& who, const MacAddress& from) {
+std::vector<std::uint8_t> arp_probe(const Addressee& who, const MacAddress& from,
+                                    const MacAddress& answer_to) {
     ByteWriter out;
     emit_header(out, kEverybody, from, who, kEtherTypeArp);
     out.u32(kArpOfEthernetAndIpv4).u16(kArpSizes).u16(kArpRequest);
-    out.bytes(from.bytes).zeros(4).zeros(6).bytes(who.address->bytes());
+    out.bytes(answer_to.bytes).zeros(4).zeros(6).bytes(who.address->bytes());
     if (out.size() < kSmallestFrame) out.zeros(kSmallestFrame - out.size());
     return std::move(out).take();
 }
@@ -87,15 +88,16 @@ IpAddress link_local_of(const MacAddress& mac) {
                           0xff, 0xfe, m[3], m[4], m[5]});
 }
 
-std::vector<std::uint8_t> neighbor_solicitation(const Addressee& who, const MacAddress& from) {
+std::vector<std::uint8_t> neighbor_solicitation(const Addressee& who, const MacAddress& from,
+                                                const MacAddress& answer_to) {
     const Bytes target = who.address->bytes();
     const IpAddress group =
         IpAddress::v6({0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, target[13], target[14], target[15]});
-    const IpAddress source = link_local_of(from);
+    const IpAddress source = link_local_of(answer_to);
 
     ByteWriter icmp;
     icmp.u8(kNeighborSolicitation).u8(0).u16(0).u32(0).bytes(target);
-    icmp.u8(kSourceLinkLayerAddress).u8(1).bytes(from.bytes);
+    icmp.u8(kSourceLinkLayerAddress).u8(1).bytes(answer_to.bytes);
     const auto length = static_cast<std::uint16_t>(icmp.size());
     icmp.patch_u16(
         2, internet_checksum(icmp.view(), pseudo_header_sum(source.bytes(), group.bytes(), kIcmpv6, length)));
@@ -127,8 +129,9 @@ std::optional<Addressee> sender_of(Bytes frame) {
                      address_in(view->type, frame.subspan(view->payload_offset), kSender)};
 }
 
-std::vector<std::uint8_t> question_for(const Addressee& who, const MacAddress& from) {
-    return who.address->is_v6() ? neighbor_solicitation(who, from) : arp_probe(who, from);
+std::vector<std::uint8_t> question_for(const Addressee& who, const MacAddress& from, const MacAddress& answer_to) {
+    return who.address->is_v6() ? neighbor_solicitation(who, from, answer_to)
+                                : arp_probe(who, from, answer_to);
 }
 
 }  // namespace isthmus::stp_guard

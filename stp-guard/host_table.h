@@ -10,7 +10,6 @@
 #include "base/address.h"
 #include "base/ids.h"
 #include "base/time.h"
-#include "stp-guard/flood_memory.h"
 #include "stp-guard/lazy_zeros.h"
 
 namespace isthmus::stp_guard {
@@ -101,17 +100,6 @@ class HostTable {
     LazyZeros<std::uint32_t> sums_{kCountedSessions};
     std::size_t hand_ = 0;
     TimePoint swept_{};
-};
-
-/// All that a gateway's workers know of hosts.
-struct KnownHosts {
-    explicit KnownHosts(std::uint64_t seed)
-        : lan(seed), tunnel(seed + 1), bridge(seed + 2), floods(seed + 3) {}
-    HostTable lan;     ///< heard from TAPs, by the worker towards the WAN
-    HostTable tunnel;  ///< heard from tunnels, by the worker towards the LAN
-    HostTable
-        bridge;  ///< control's copy of the kernel bridges' tables: a bridge's number in place of a session
-    FloodMemory floods;  ///< of both workers
 };
 
 }  // namespace isthmus::stp_guard

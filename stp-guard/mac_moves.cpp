@@ -74,6 +74,11 @@ void MacMoves::on_gone(const HostKey& key) {
     older_.erase(key);
 }
 
+std::optional<PortId> MacMoves::place_of(const HostKey& key) const {
+    for (const Table* table : {&recent_, &older_})
+        if (const auto found = table->find(key); found != table->end()) return found->second.port;
+    return std::nullopt;
+}
 bool MacMoves::on_overrun(TimePoint now) {
     return storm_begins(now);
 }

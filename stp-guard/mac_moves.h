@@ -42,6 +42,8 @@ class MacMoves {
     /// The bridge learned `key` on `port`.
     [[nodiscard]] Outcome on_host(const HostKey& key, PortId port, TimePoint now);
     void on_gone(const HostKey& key);
+    /// nullopt: not known.
+    [[nodiscard]] std::optional<PortId> place_of(const HostKey& key) const;
     /// Notifications were lost. True: this begins a flap storm.
     [[nodiscard]] bool on_overrun(TimePoint now);
     void forget_port(PortId port);

@@ -4,20 +4,33 @@
 
 namespace isthmus::stp_guard {
 
-bool QuestionPace::may_ask(std::uint16_t vid, const IpAddress& host, TimePoint now) {
+std::optional<std::uint32_t> QuestionPace::may_ask(std::uint16_t vid, const MacAddress& host, Need need,
+                                                   TimePoint now) {
     const auto known = hosts_.find({vid, host});
-    const bool asked = known != hosts_.end() && now - known->second.at < kForgotten;
-    if (asked && now - known->second.at < known->second.wait) return false;
+    const bool lost = need == Need::lost;
+    const Duration longest = lost ? Duration(kSeldom) : Duration(kSeldomStale);
+    Asked asked{now, kAgain, 0};
+    if (known != hosts_.end() && !is_forgotten(known->second, now)) {
+        const Duration wait = std::min(known->second.wait, longest);
+        if (now - known->second.at < wait) return std::nullopt;
+        asked.wait = std::min(wait * 2, longest);
+        asked.times = known->second.times + 1;
+    }
     if (known == hosts_.end() && hosts_.size() >= kMostHosts) expire(now);
-    if (known == hosts_.end() && hosts_.size() >= kMostHosts) return false;
-    if (!vlans_[vid].take(kVlan, 1, now)) return false;
-    const Duration wait = asked ? std::min<Duration>(known->second.wait * 2, kSeldom) : Duration(kAgain);
-    hosts_.insert_or_assign({vid, host}, Asked{now, wait});
-    return true;
+    if (known == hosts_.end() && hosts_.size() >= kMostHosts) return std::nullopt;
+    TokenBucket& vlan = vlans_[vid];
+    if (!vlan.has(kVlan, lost ? 1 : 1 + kForLost, now)) return std::nullopt;
+    vlan.spend(kVlan, 1, now);
+    hosts_.insert_or_assign({vid, host}, asked);
+    return asked.times;
+}
+
+bool QuestionPace::is_forgotten(const Asked& asked, TimePoint now) {
+    return now - asked.at >= std::max<Duration>(kForgotten, asked.wait * 2);
 }
 
 void QuestionPace::expire(TimePoint now) {
-    std::erase_if(hosts_, [now](const auto& host) { return now - host.second.at >= kForgotten; });
+    std::erase_if(hosts_, [now](const auto& host) { return is_forgotten(host.second, now); });
     if (hosts_.empty()) vlans_.clear();
 }
 

@@ -1,9 +1,11 @@
-// How often hosts are asked where they are: each some times a second at first, then once, and all of a VLAN within a limit.
+// How often hosts are asked where they are: each some times a second at first, then seldom, and all of a VLAN within a limit.
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <unordered_map>
 #include <utility>
 
@@ -15,14 +17,22 @@ namespace isthmus::stp_guard {
 
 class QuestionPace {
   public:
-    static constexpr std::chrono::milliseconds kAgain{200};  ///< doubles with each question, up to kSeldom
+    enum class Need : std::uint8_t {
+        lost,   ///< frames for the host do not reach it
+        stale,  ///< they do, by a way that they should not take
+    };
+    static constexpr std::chrono::milliseconds kAgain{50};   ///< doubles with each question, up to the next ones
     static constexpr std::chrono::seconds kSeldom{1};
-    static constexpr std::chrono::seconds kForgotten{5};
+    static constexpr std::chrono::seconds kSeldomStale{32};
+    static constexpr std::chrono::seconds kForgotten{5};  ///< or twice as long as it last had to wait
+    /// As many as one source may ask where storms are controlled. Of those, kForLost at once are kept for who is lost.
     static constexpr RateLimit kVlan{20, 40};
+    static constexpr std::uint64_t kForLost = 20;
     static constexpr std::size_t kMostHosts = 4'096;
 
-    /// Whether that host may be asked now; if so it counts as asked.
-    [[nodiscard]] bool may_ask(std::uint16_t vid, const IpAddress& host, TimePoint now);
+    /// nullopt: that host may not be asked now. Else it counts as asked, and this is how often it was before.
+    [[nodiscard]] std::optional<std::uint32_t> may_ask(std::uint16_t vid, const MacAddress& host, Need need,
+                                                       TimePoint now);
     /// Forgets those that nobody wanted to ask lately.
     void expire(TimePoint now);
 
@@ -30,8 +40,10 @@ class QuestionPace {
     struct Asked {
         TimePoint at{};
         Duration wait{};
+        std::uint32_t times = 0;
     };
-    std::map<std::pair<std::uint16_t, IpAddress>, Asked> hosts_;
+    [[nodiscard]] static bool is_forgotten(const Asked& asked, TimePoint now);
+    std::map<std::pair<std::uint16_t, MacAddress>, Asked> hosts_;
     std::unordered_map<std::uint16_t, TokenBucket> vlans_;
 };
 

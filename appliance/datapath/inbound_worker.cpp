@@ -61,7 +61,8 @@ Result<void, std::string> InboundWorker::build_pipelines(stp_guard::KnownHosts& 
         auto decap = std::make_unique<tunnel::DecapStage>(*no_sessions, punted_, &connections);
         auto admission = std::make_unique<stp_guard::AdmissionStage>(
             stp_guard::Direction::from_tunnel, &punted_,
-            stp_guard::HostTables{&hosts.tunnel, &hosts.lan, &hosts.bridge, &hosts.floods});
+            stp_guard::HostTables{&hosts.tunnel, &hosts.lan, &hosts.bridge, &hosts.floods, &hosts.strays,
+                                  &hosts.elsewhere});
         auto mss = std::make_unique<tunnel::MssClampStage>();
         lane.decap = decap.get();
         lane.admission = admission.get();

@@ -50,7 +50,7 @@ Result<void, std::string> OutboundWorker::build_pipelines(Overhead room, stp_gua
 
     auto admission = std::make_unique<stp_guard::AdmissionStage>(
         stp_guard::Direction::to_tunnel, &punted_,
-        stp_guard::HostTables{&hosts.lan, &hosts.tunnel, nullptr, &hosts.floods});
+        stp_guard::HostTables{&hosts.lan, &hosts.tunnel, nullptr, &hosts.floods, nullptr, &hosts.elsewhere});
     auto mss = std::make_unique<tunnel::MssClampStage>();
     admission_ = admission.get();
     mss_ = mss.get();

@@ -85,6 +85,42 @@ TEST_CASE("what came out of one tunnel goes on into another, not back, and does 
     CHECK(gateway.in.fate(arp_of(1), kOther) == DropReason::flooded_copy);
 }
 
+TEST_CASE("split horizon: what came out of one tunnel and comes from the LAN again does not go into another") {
+    JoinedSites gateway;
+    SessionAdmission session = on_bridge(7);
+    session.isolated = true;
+    const SessionAdmission transit = on_bridge(7);
+    gateway.out.set({session, session, transit});
+    gateway.in.set({session, session, transit});
+    CHECK(gateway.in.fate(arp_of(1), kOne) == DropReason::none);
+    CHECK(gateway.out.fate(arp_of(1), kOther) == DropReason::flooded_copy);
+    CHECK_MESSAGE(gateway.out.fate(arp_of(1), kElsewhere) == DropReason::none, "a session of no such group");
+    CHECK(gateway.in.fate(arp_of(2), kElsewhere) == DropReason::none);
+    CHECK(gateway.out.fate(arp_of(2), kOther) == DropReason::none);
+    CHECK(gateway.out.fate(arp_of(3), kOne) == DropReason::none);
+    CHECK(gateway.out.fate(arp_of(3), kOther) == DropReason::none);
+}
+
+TEST_CASE("split horizon: a host stays behind the tunnel that it is known behind, while copies come out of another one first") {
+    JoinedSites gateway;
+    SessionAdmission session = on_bridge(7);
+    session.isolated = true;
+    gateway.in.set({session, session, session});
+    gateway.out.set({session, session, session});
+    CHECK(gateway.in.fate(arp_of(1), kOne) == DropReason::none);
+    for (int i = 1; i < 4; ++i) {
+        const TimePoint now = kNow + i * 1s;
+        CHECK(gateway.in.fate(arp_of(1), kOther, now) == DropReason::none);
+        CHECK_MESSAGE(gateway.in.fate(arp_of(1), kOne, now) == DropReason::none, "the bridge has to hear it there last");
+        CHECK(gateway.hosts.tunnel.count(SessionIndex{kOther}) == 0);
+        CHECK(gateway.hosts.tunnel.count(SessionIndex{kOne}) == 1);
+    }
+    CHECK(gateway.in.fate(arp_of(1), kOne, kNow + 9s) == DropReason::none);
+    CHECK_MESSAGE(gateway.in.fate(arp_of(1), kOther, kNow + 9s) == DropReason::flooded_copy, "in this order there is no need");
+    CHECK(gateway.out.fate(arp_of(1), kOne, kNow + 10s) == DropReason::none);
+    CHECK_MESSAGE(gateway.in.fate(arp_of(1), kOne, kNow + 10s) == DropReason::flooded_copy, "what the LAN said goes round");
+}
+
 TEST_CASE("who says the same thing again and again by the same way is heard each time") {
     JoinedSites gateway;
     for (int i = 0; i < 100; ++i) {

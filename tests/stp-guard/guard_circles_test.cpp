@@ -10,6 +10,19 @@ using namespace isthmus::stp_guard;
 using namespace isthmus::test;
 using namespace std::chrono_literals;
 
+namespace {
+
+const MacAddress kNobody = guard_source(NodeId{1}, PortId{0xffff'ffff});
+constexpr PortId kOtherTunnel{4};
+constexpr Place kOtherEdge{kOtherTunnel, kVid};
+
+std::vector<std::uint8_t> ping_to(std::string_view last_octet = "02") {
+    const std::string text = "0800 45000054 00000000 4001 0000 c0000201 c00002" + std::string(last_octet);
+    return frame_to(kHost, hex(text), {{0x8100, kVid}});
+}
+
+}  // namespace
+
 TEST_CASE("whose frames go round past a block is asked on every LAN port where it is, and people are told") {
     Gateway gateway;
     gateway.bring_up();
@@ -31,7 +44,7 @@ TEST_CASE("whose frames go round past a block is asked on every LAN port where i
         const PortId out = i == 0 ? kLan : kOtherLan;
         CHECK(gateway.questions[i].place == Place{out, kVid});
         CHECK(gateway.questions[i].frame ==
-              question_for(addressee_of(ping).value(), guard_source(NodeId{1}, out)));
+              question_for(addressee_of(ping).value(), guard_source(NodeId{1}, out), kNobody));
     }
     CHECK(gateway.count(GuardEventId::circling_unicast) == 1);
     const GuardEvent& event = gateway.last(GuardEventId::circling_unicast);
@@ -40,9 +53,17 @@ TEST_CASE("whose frames go round past a block is asked on every LAN port where i
     for (const std::string_view word :
          {"VLAN 110", "02:00:5e:10:00:01 (192.0.2.2)", "dc2", "dropped", "asked where"})
         CHECK_MESSAGE(event.sentence.find(word) != std::string::npos, event.sentence);
-    gateway.run(200ms);
-    goes_round(ping);
-    CHECK(gateway.questions.size() == 4);
+    for (int i = 0; i < 3; ++i) {
+        gateway.run(200ms);
+        goes_round(ping);
+    }
+    REQUIRE(gateway.questions.size() == 8);
+    CHECK(gateway.questions[4].frame ==
+          question_for(addressee_of(ping).value(), guard_source(NodeId{1}, kLan), kNobody));
+    CHECK_MESSAGE(gateway.questions[6].frame == question_for(addressee_of(ping).value(),
+                                                             guard_source(NodeId{1}, kLan),
+                                                             guard_source(NodeId{1}, kLan)),
+                  "where switches flood no unicast the fourth answer comes to us at least");
 }
 
 TEST_CASE("flooded frames that come round make the probes look closer, and prove nothing") {
@@ -103,7 +124,7 @@ TEST_CASE(
     CHECK(gateway.questions[0].place == Place{kLan, kVid});
     CHECK(gateway.questions[1].place == Place{kOtherLan, kVid});
     CHECK(gateway.questions[0].frame ==
-          question_for(sender_of(flooded).value(), guard_source(NodeId{1}, kLan)));
+          question_for(sender_of(flooded).value(), guard_source(NodeId{1}, kLan), kNobody));
 }
 
 TEST_CASE(
@@ -122,4 +143,128 @@ TEST_CASE(
     REQUIRE(gateway.questions.size() == 2);
     CHECK(gateway.questions[0].place == Place{kLan, kVid});
     CHECK(gateway.questions[1].place == kEdge);
+}
+
+TEST_CASE(
+    "whose unicast still passes the blocked session is asked where it is, ever more seldom, and nobody is "
+    "told") {
+    Gateway gateway;
+    gateway.bring_up();
+    block(gateway);
+    std::vector<Duration> asked;
+    const TimePoint start = gateway.now;
+    for (std::size_t before = 0; gateway.now < start + 100s; gateway.run(100ms)) {
+        gateway.engine.on_stray_unicast(kEdge, ping_to(), gateway.now);
+        gateway.collect();
+        if (gateway.questions.size() == before) continue;
+        before = gateway.questions.size();
+        asked.push_back(gateway.now - start);
+    }
+    CHECK(asked == std::vector<Duration>{0ms, 100ms, 200ms, 400ms, 800ms, 1600ms, 3200ms, 6400ms, 12800ms, 25600ms,
+                                          51200ms, 83200ms});
+    REQUIRE(gateway.questions.size() == 24);
+    CHECK(gateway.questions[0].place == Place{kLan, kVid});
+    CHECK(gateway.questions[1].place == Place{kOtherLan, kVid});
+    CHECK(gateway.questions[0].frame ==
+          question_for(addressee_of(ping_to()).value(), guard_source(NodeId{1}, kLan), kNobody));
+    CHECK(gateway.count(GuardEventId::stray_unicast) == 0);
+    CHECK(gateway.engine.status(gateway.now).hosts_asked == 12);
+}
+
+TEST_CASE("nobody is asked because of what passes a session that a person holds, or that is open") {
+    Gateway gateway;
+    gateway.bring_up();
+    gateway.run(10s);
+    gateway.engine.on_stray_unicast(kEdge, ping_to(), gateway.now);
+    gateway.engine.on_command(command(GuardCommand::What::hold, kVid), gateway.now);
+    REQUIRE(gateway.engine.vlan_state(kEdge) == VlanState::bum_blocked);
+    gateway.engine.on_stray_unicast(kEdge, ping_to(), gateway.now);
+    gateway.engine.on_stray_unicast({kTunnel, 999}, ping_to(), gateway.now);
+    gateway.collect();
+    CHECK(gateway.questions.empty());
+    CHECK(gateway.count(GuardEventId::stray_unicast) == 0);
+}
+
+namespace {
+
+/// Two sessions of one split-horizon group; the host moved from the LAN to the second one.
+struct MeshedGateway : Gateway {
+    MeshedGateway() {
+        bring_up();
+        for (const PortId id : {kTunnel, kOtherTunnel}) {
+            GuardPort session = port(id, PortKind::tunnel, id == kTunnel ? "dc2" : "dc3");
+            session.isolated = true;
+            engine.on_port(session, now);
+        }
+        engine.on_link(kOtherTunnel, true, now);
+        run(10s);
+    }
+    void host_at(PortId id) {
+        engine.on_host({id, 0}, mac, now);
+        while (auto action = engine.poll_action())
+            if (auto* stray = std::get_if<StrayHost>(&*action)) strays.push_back(*stray);
+    }
+    const MacAddress mac = MacAddress::parse(kHost).value();
+    std::vector<StrayHost> strays;
+};
+
+}  // namespace
+
+TEST_CASE("a host that goes from the LAN behind a session of a split-horizon group is watched until it is back") {
+    MeshedGateway gateway;
+    gateway.host_at(kOtherTunnel);
+    CHECK_MESSAGE(gateway.strays.empty(), "nobody heard it here");
+    gateway.host_at(kLan);
+    gateway.host_at(kOtherLan);
+    gateway.strays.clear();
+    gateway.host_at(kTunnel);
+    REQUIRE(gateway.strays.size() == 1);
+    CHECK(gateway.strays[0].place == Place{kTunnel, 0});
+    CHECK(gateway.strays[0].mac == gateway.mac);
+    CHECK(gateway.strays[0].stray);
+    gateway.host_at(kOtherTunnel);
+    CHECK_MESSAGE(gateway.strays.size() == 1, "nothing else for those who send frames for it here");
+    gateway.host_at(kLan);
+    REQUIRE(gateway.strays.size() == 2);
+    CHECK_FALSE(gateway.strays[1].stray);
+    gateway.engine.on_host_gone(0, gateway.mac, gateway.now);
+    gateway.host_at(kLan);
+    REQUIRE(gateway.strays.size() == 3);
+    CHECK_FALSE(gateway.strays[2].stray);
+}
+
+TEST_CASE("frames that split horizon loses are told of, and their host is asked everywhere, loop or not") {
+    MeshedGateway gateway;
+    gateway.host_at(kLan);
+    gateway.host_at(kOtherTunnel);
+    gateway.engine.on_stray_unicast(kEdge, ping_to(), gateway.now);
+    gateway.engine.on_stray_unicast(kEdge, ping_to(), gateway.now);
+    gateway.collect();
+    REQUIRE(gateway.questions.size() == 4);
+    CHECK(gateway.questions[3].place == kOtherEdge);
+    CHECK(gateway.count(GuardEventId::stray_unicast) == 1);
+    for (const std::string_view word : {"VLAN 110", "02:00:5e:10:00:01 (192.0.2.2)", "out of dc2", "behind dc3",
+                                        "split_horizon", "lost", "asked where"})
+        CHECK_MESSAGE(gateway.last(GuardEventId::stray_unicast).sentence.find(word) != std::string::npos,
+                      gateway.last(GuardEventId::stray_unicast).sentence);
+    gateway.host_at(kLan);
+    gateway.run(1s);
+    gateway.engine.on_stray_unicast(kEdge, ping_to(), gateway.now);
+    gateway.collect();
+    CHECK_MESSAGE(gateway.questions.size() == 4, "it is back");
+}
+
+TEST_CASE("while a loop is whole, whose frames split horizon loses is asked only after the block") {
+    MeshedGateway gateway;
+    gateway.host_at(kLan);
+    gateway.host_at(kOtherTunnel);
+    gateway.loop(kLan, kTunnel);
+    while (gateway.engine.status(gateway.now).probes.own_returned == 0) gateway.run(1ms);
+    REQUIRE(gateway.engine.vlan_state(kEdge) == VlanState::open);
+    gateway.engine.on_stray_unicast(kEdge, ping_to(), gateway.now);
+    gateway.collect();
+    CHECK(gateway.questions.empty());
+    while (gateway.engine.vlan_state(kEdge) == VlanState::open) gateway.run(10ms);
+    gateway.run(200ms);
+    CHECK(gateway.questions.size() == 3);  // two LAN ports and the other session
 }

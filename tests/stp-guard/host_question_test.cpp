@@ -66,8 +66,8 @@ TEST_CASE("IPv4 hosts are asked by an ARP probe, in the frame's VLAN") {
         hex("ffffffffffff 024c47010203 8100000a 0806 0001 0800 0604 0001 024c47010203 00000000 "
             "000000000000 c0000202");
     expected.resize(60);
-    CHECK(question_for(who, kOurs) == expected);
-    const auto untagged = question_for(addressee_of(frame_to(kHost, kPing)).value(), kOurs);
+    CHECK(question_for(who, kOurs, kOurs) == expected);
+    const auto untagged = question_for(addressee_of(frame_to(kHost, kPing)).value(), kOurs, kOurs);
     CHECK(untagged.size() == 60);
     CHECK(classify(untagged).protocol == FrameProtocol::arp);
     CHECK(classify(untagged).vid == 0);
@@ -75,7 +75,7 @@ TEST_CASE("IPv4 hosts are asked by an ARP probe, in the frame's VLAN") {
 
 TEST_CASE("IPv6 hosts are asked by a neighbour solicitation with a good checksum, through every tag") {
     const auto who = addressee_of(frame_to(kHost, kPing6, {{0x88a8, 20}, {0x8100, 10}})).value();
-    const Octets question = question_for(who, kOurs);
+    const Octets question = question_for(who, kOurs, kOurs);
     const Octets expected =
         hex("3333ff0a0b0c 024c47010203 88a80014 8100000a 86dd 60000000 0020 3a ff "
             "fe80000000000000004c47fffe010203 ff0200000000000000000001ff0a0b0c");
