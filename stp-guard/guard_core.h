@@ -117,6 +117,7 @@ struct Port {
     bool opened_before = false;
     TimePoint message_due{};
     std::optional<TimePoint> message_sent;
+    std::uint32_t say_again = 0;  ///< soon, since the peer must not miss it
     bool told_guard = false;
     bool refused = false;  ///< sessions: some of its edges may be in that phase
     bool absent = false;   ///< sessions: some of its VLANs may be absent at the peer

@@ -280,9 +280,13 @@ void GuardCore::announce_all(TimePoint now) {
 }
 
 void GuardCore::send_messages(TimePoint now) {
-    for (auto& [id, session] : ports_)
-        if (!session.is_lan() && session.up && session.message_due <= now)
-            send_message(session, session.peer.nonce_to_echo(), now);
+    for (auto& [id, session] : ports_) {
+        if (session.is_lan() || !session.up || session.message_due > now) continue;
+        send_message(session, session.peer.nonce_to_echo(), now);
+        if (session.say_again == 0) continue;
+        --session.say_again;
+        session.message_due = now + kMessageSpacing;
+    }
 }
 
 void GuardCore::send_message(Port& to, std::uint64_t echo, TimePoint now) {

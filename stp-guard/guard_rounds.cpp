@@ -12,6 +12,7 @@ constexpr auto kSettle = std::chrono::milliseconds(250);
 constexpr auto kBlockTakesEffect = std::chrono::seconds(2);
 constexpr auto kLanBlockTakesEffect =
     std::chrono::milliseconds(200);  // the kernel has taken its rules by then
+constexpr std::uint32_t kSayAgain = 3;
 constexpr auto kCutShortInterval = std::chrono::seconds(10);
 constexpr auto kLongestHello = std::chrono::seconds(10);  // IEEE 802.1D-2004 section 17.14
 
@@ -195,8 +196,10 @@ void GuardCore::watch_blocked(Place place, Edge& edge, TimePoint now) {
         event(GuardEventId::suspended, Severity::critical, place,
               vlan_text(place.vid) + " on " + name(place.port) +
                   ": the peer still proves the loop although broadcast, unknown unicast and multicast are "
-                  "blocked. The whole "
-                  "VLAN is suspended there until three rounds of probes are clean.",
+                  "blocked. " +
+                  (observes(place.port)
+                       ? "Observing only: nothing was blocked."
+                       : "The whole VLAN is suspended there until three rounds of probes are clean."),
               now);
         act(PersistState{});
     }
@@ -365,6 +368,11 @@ void GuardCore::publish(Place place, Edge& edge) {
     if (wanted == edge.published) return;
     edge.published = wanted;
     act(SetVlanState{place, wanted});
+    announce(place.port, latest_);
+    if (wanted != VlanState::open || edge.phase == Phase::open) return;
+    // It was closed for a reason, and is open because nothing may be blocked any more: the peer has to know at once, and do it instead.
+    port(place.port)->say_again = kSayAgain;
+    burst_vid(place.vid, latest_);
 }
 
 /// A way elsewhere went down: a ring may be no ring any more, and need what we block.
