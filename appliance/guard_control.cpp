@@ -65,11 +65,12 @@ void GuardControl::listen() {
         BridgeGuard* guard = guard_of(message.session);
         if (guard != nullptr) guard->on_circling_frame(message.session, message.data(), now);
     });
-    services_.punts.on(
-        PuntClass::stray_unicast, [this](const PuntMessage& message, PuntOrigin, TimePoint now) {
-            BridgeGuard* guard = guard_of(message.session);
-            if (guard != nullptr) guard->on_stray_unicast(message.session, message.data(), now);
-        });
+    services_.punts.on(PuntClass::stray_unicast,
+                       [this](const PuntMessage& message, PuntOrigin, TimePoint now) {
+                           BridgeGuard* guard = guard_of(message.session);
+                           if (guard != nullptr)
+                               guard->on_stray_unicast(message.session, message.data(), now);
+                       });
 }
 
 BridgeGuard* GuardControl::guard_of(SessionIndex index) {

@@ -170,11 +170,13 @@ void render_events(const json& guard, std::ostream& out) {
 void render_strays(const json& guard, std::ostream& out) {
     for (const auto& [session, frames] : guard.value("strays", json::object()).items())
         out << session << ": " << short_count(frames.get<std::uint64_t>())
-            << " unicast frames came out of it for hosts behind another session of its split-horizon group, which the bridge "
+            << " unicast frames came out of it for hosts behind another session of its split-horizon group, "
+               "which the bridge "
                "drops\n";
     for (const auto& [session, frames] : guard.value("stale", json::object()).items())
         out << session << ": " << short_count(frames.get<std::uint64_t>())
-            << " unicast frames were dropped where a VLAN is blocked, since their hosts were just heard by another way\n";
+            << " unicast frames were dropped where a VLAN is blocked, since their hosts were just heard by "
+               "another way\n";
 }
 
 void render_bridge(const json& guard, std::ostream& out) {

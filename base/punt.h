@@ -47,8 +47,9 @@ enum class PuntClass : std::uint8_t {
 inline constexpr std::size_t kPuntClassCount = 13;
 [[nodiscard]] constexpr std::string_view name_of(PuntClass c) noexcept {
     constexpr std::array<std::string_view, kPuntClassCount> kNames{
-        "ike",          "l2tp_control", "bpdu",    "arp",      "probe",         "peer_moved",   "first_packet",
-        "unknown_spi",  "channel",      "circling", "stray_unicast", "l2tp_request", "l2tp_stranger"};
+        "ike",           "l2tp_control", "bpdu",         "arp",     "probe",
+        "peer_moved",    "first_packet", "unknown_spi",  "channel", "circling",
+        "stray_unicast", "l2tp_request", "l2tp_stranger"};
     return kNames[static_cast<std::size_t>(c)];
 }
 

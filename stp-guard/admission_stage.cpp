@@ -337,7 +337,8 @@ std::optional<FrameOrigin> AdmissionStage::copied_from(const PacketBuffer& packe
     const auto first =
         hosts_.floods->note(raw(session.bridge), packet.data(), to_tunnel ? FrameOrigin::lan : tunnel, now);
     if (!first) return std::nullopt;
-    const bool copy = to_tunnel ? *first == tunnel || (session.isolated && is_isolated(*first)) : *first != tunnel;
+    const bool copy =
+        to_tunnel ? *first == tunnel || (session.isolated && is_isolated(*first)) : *first != tunnel;
     return copy ? first : std::nullopt;
 }
 
@@ -356,8 +357,7 @@ bool AdmissionStage::stays_where_it_was(const PacketBuffer& packet, const Sessio
 void AdmissionStage::note_heard_on_lan(const PacketBuffer& packet, const FrameClass& frame,
                                        TimePoint now) noexcept {
     if (direction_ != Direction::to_tunnel || hosts_.elsewhere == nullptr || hosts_.there == nullptr) return;
-    const HostHash sender =
-        hosts_.there->hash(packet.meta.session, frame.vid, address_at(packet, kSourceAt));
+    const HostHash sender = hosts_.there->hash(packet.meta.session, frame.vid, address_at(packet, kSourceAt));
     if (hosts_.there->knows(sender, now)) hosts_.elsewhere->note(sender, now);
 }
 

@@ -71,13 +71,14 @@ void GuardCore::on_lost_unicast(Place place, const Addressee& who, TimePoint now
     if (!behind) behind = mac_moves_.place_of({0, who.host});  // its bridge filters no VLANs
     const Port* there = behind ? port(*behind) : nullptr;
     if (there == nullptr || !there->spec.isolated) return;  // it is known elsewhere by now
-    event_seldom(GuardEventId::stray_unicast, Severity::warning, place,
-                 vlan_text(place.vid) + ": frames for host " + who.text() + " come out of " + name(place.port) +
-                     ", but the bridge learned that host behind " + there->spec.name +
-                     ", and split_horizon lets nothing pass from session to session. They are lost" +
-                     (who.address ? "; the host is asked where it is."
-                                  : " until it says something; they say no address that it could be asked by."),
-                 kTellInterval, now);
+    event_seldom(
+        GuardEventId::stray_unicast, Severity::warning, place,
+        vlan_text(place.vid) + ": frames for host " + who.text() + " come out of " + name(place.port) +
+            ", but the bridge learned that host behind " + there->spec.name +
+            ", and split_horizon lets nothing pass from session to session. They are lost" +
+            (who.address ? "; the host is asked where it is."
+                         : " until it says something; they say no address that it could be asked by."),
+        kTellInterval, now);
     if (!who.address) return;
     const bool loop_is_whole = !is_cut(place.vid, now) && looped_lately(place.vid, now);
     if (loop_is_whole) return remember_to_ask(place, who, now);

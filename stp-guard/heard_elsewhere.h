@@ -35,15 +35,18 @@ class HeardElsewhere {
 
   private:
     static constexpr std::size_t kPlaces = 4'096;
-    static constexpr std::uint64_t kTimeMask = (std::uint64_t{1} << 20) - 1;  ///< milliseconds; above: of the hash
+    static constexpr std::uint64_t kTimeMask =
+        (std::uint64_t{1} << 20) - 1;  ///< milliseconds; above: of the hash
     static constexpr std::uint64_t kAhead = 16;
 
     [[nodiscard]] std::uint64_t* place_of(HostHash host) const noexcept {
         return table_.at(static_cast<std::size_t>(host) % kPlaces);
     }
     [[nodiscard]] static std::uint64_t word_of(HostHash host, TimePoint now) noexcept {
-        const auto time = std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count();
-        return (static_cast<std::uint64_t>(host) & ~kTimeMask) | (static_cast<std::uint64_t>(time) & kTimeMask);
+        const auto time =
+            std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count();
+        return (static_cast<std::uint64_t>(host) & ~kTimeMask) |
+               (static_cast<std::uint64_t>(time) & kTimeMask);
     }
     LazyZeros<std::uint64_t> table_{kPlaces};
 };

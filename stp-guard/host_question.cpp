@@ -129,7 +129,8 @@ std::optional<Addressee> sender_of(Bytes frame) {
                      address_in(view->type, frame.subspan(view->payload_offset), kSender)};
 }
 
-std::vector<std::uint8_t> question_for(const Addressee& who, const MacAddress& from, const MacAddress& answer_to) {
+std::vector<std::uint8_t> question_for(const Addressee& who, const MacAddress& from,
+                                       const MacAddress& answer_to) {
     return who.address->is_v6() ? neighbor_solicitation(who, from, answer_to)
                                 : arp_probe(who, from, answer_to);
 }

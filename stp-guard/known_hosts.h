@@ -17,8 +17,8 @@ struct KnownHosts {
     HostTable tunnel;  ///< heard from tunnels, by the worker towards the LAN
     HostTable
         bridge;  ///< control's copy of the kernel bridges' tables: a bridge's number in place of a session
-    FloodMemory floods;  ///< of both workers
-    StrayHosts strays;   ///< control's, likewise
+    FloodMemory floods;        ///< of both workers
+    StrayHosts strays;         ///< control's, likewise
     HeardElsewhere elsewhere;  ///< of those in `tunnel`, by the worker towards the WAN
 };
 

@@ -21,7 +21,8 @@ class QuestionPace {
         lost,   ///< frames for the host do not reach it
         stale,  ///< they do, by a way that they should not take
     };
-    static constexpr std::chrono::milliseconds kAgain{50};   ///< doubles with each question, up to the next ones
+    static constexpr std::chrono::milliseconds kAgain{
+        50};  ///< doubles with each question, up to the next ones
     static constexpr std::chrono::seconds kSeldom{1};
     static constexpr std::chrono::seconds kSeldomStale{32};
     static constexpr std::chrono::seconds kForgotten{5};  ///< or twice as long as it last had to wait

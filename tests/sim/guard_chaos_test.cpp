@@ -181,7 +181,8 @@ std::size_t runs() {
 }  // namespace
 
 TEST_CASE(
-    "whatever happens, no loop is open for more than three seconds, no block is wrong, orders are kept, and all "
+    "whatever happens, no loop is open for more than three seconds, no block is wrong, orders are kept, and "
+    "all "
     "comes back by itself") {
     for (std::uint64_t seed = 1; seed <= runs(); ++seed) {
         CAPTURE(seed);
@@ -194,8 +195,8 @@ TEST_CASE(
         REQUIRE_MESSAGE(chaos.net.longest_loop() <= chaos.longest_allowed(), chaos.net.story());
         REQUIRE_MESSAGE(chaos.net.every_block_was_right(), chaos.net.story());
         chaos.calm_down();
-        const bool whole = chaos.net.run_until(
-            62min, [&] { return chaos.net.segments_reached(0) == chaos.net.segments(); });
+        const bool whole =
+            chaos.net.run_until(62min, [&] { return chaos.net.segments_reached(0) == chaos.net.segments(); });
         REQUIRE_MESSAGE(whole, chaos.net.story());
         REQUIRE_MESSAGE(chaos.net.longest_loop() <= chaos.longest_allowed(), chaos.net.story());
     }

@@ -237,7 +237,8 @@ GuardNet::End GuardNet::other_end(std::size_t tunnel, End end) const {
 
 bool GuardNet::may_be_up(std::size_t tunnel) const {
     const auto& [a, b] = std::tie(tunnels_[tunnel].a, tunnels_[tunnel].b);
-    return tunnels_[tunnel].up && nodes_[a.node]->ports[a.port].present && nodes_[b.node]->ports[b.port].present;
+    return tunnels_[tunnel].up && nodes_[a.node]->ports[a.port].present &&
+           nodes_[b.node]->ports[b.port].present;
 }
 
 void GuardNet::link_sessions(std::size_t tunnel, bool up) {

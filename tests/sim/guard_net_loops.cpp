@@ -124,8 +124,7 @@ void GuardNet::note(std::size_t number, const GuardEvent& event) {
     remark("node " + std::to_string(number) + ": " + std::string(name_of(event.id)) + ": " + event.sentence);
     if (event.id != GuardEventId::blocked && event.id != GuardEventId::lan_port_blocked) return;
     const auto lately = [this](const std::optional<TimePoint>& at) { return at && now_ - *at < kLately; };
-    const bool right =
-        physically_looped() || loop_since_ || lately(loop_ended_) || lately(looped_until_);
+    const bool right = physically_looped() || loop_since_ || lately(loop_ended_) || lately(looped_until_);
     if (!right || event.witnesses < 2) ++wrong_blocks_;
 }
 

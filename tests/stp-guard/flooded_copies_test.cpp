@@ -85,7 +85,8 @@ TEST_CASE("what came out of one tunnel goes on into another, not back, and does 
     CHECK(gateway.in.fate(arp_of(1), kOther) == DropReason::flooded_copy);
 }
 
-TEST_CASE("split horizon: what came out of one tunnel and comes from the LAN again does not go into another") {
+TEST_CASE(
+    "split horizon: what came out of one tunnel and comes from the LAN again does not go into another") {
     JoinedSites gateway;
     SessionAdmission session = on_bridge(7);
     session.isolated = true;
@@ -101,7 +102,9 @@ TEST_CASE("split horizon: what came out of one tunnel and comes from the LAN aga
     CHECK(gateway.out.fate(arp_of(3), kOther) == DropReason::none);
 }
 
-TEST_CASE("split horizon: a host stays behind the tunnel that it is known behind, while copies come out of another one first") {
+TEST_CASE(
+    "split horizon: a host stays behind the tunnel that it is known behind, while copies come out of another "
+    "one first") {
     JoinedSites gateway;
     SessionAdmission session = on_bridge(7);
     session.isolated = true;
@@ -111,14 +114,17 @@ TEST_CASE("split horizon: a host stays behind the tunnel that it is known behind
     for (int i = 1; i < 4; ++i) {
         const TimePoint now = kNow + i * 1s;
         CHECK(gateway.in.fate(arp_of(1), kOther, now) == DropReason::none);
-        CHECK_MESSAGE(gateway.in.fate(arp_of(1), kOne, now) == DropReason::none, "the bridge has to hear it there last");
+        CHECK_MESSAGE(gateway.in.fate(arp_of(1), kOne, now) == DropReason::none,
+                      "the bridge has to hear it there last");
         CHECK(gateway.hosts.tunnel.count(SessionIndex{kOther}) == 0);
         CHECK(gateway.hosts.tunnel.count(SessionIndex{kOne}) == 1);
     }
     CHECK(gateway.in.fate(arp_of(1), kOne, kNow + 9s) == DropReason::none);
-    CHECK_MESSAGE(gateway.in.fate(arp_of(1), kOther, kNow + 9s) == DropReason::flooded_copy, "in this order there is no need");
+    CHECK_MESSAGE(gateway.in.fate(arp_of(1), kOther, kNow + 9s) == DropReason::flooded_copy,
+                  "in this order there is no need");
     CHECK(gateway.out.fate(arp_of(1), kOne, kNow + 10s) == DropReason::none);
-    CHECK_MESSAGE(gateway.in.fate(arp_of(1), kOne, kNow + 10s) == DropReason::flooded_copy, "what the LAN said goes round");
+    CHECK_MESSAGE(gateway.in.fate(arp_of(1), kOne, kNow + 10s) == DropReason::flooded_copy,
+                  "what the LAN said goes round");
 }
 
 TEST_CASE("who says the same thing again and again by the same way is heard each time") {

@@ -60,10 +60,10 @@ TEST_CASE("whose frames go round past a block is asked on every LAN port where i
     REQUIRE(gateway.questions.size() == 8);
     CHECK(gateway.questions[4].frame ==
           question_for(addressee_of(ping).value(), guard_source(NodeId{1}, kLan), kNobody));
-    CHECK_MESSAGE(gateway.questions[6].frame == question_for(addressee_of(ping).value(),
-                                                             guard_source(NodeId{1}, kLan),
-                                                             guard_source(NodeId{1}, kLan)),
-                  "where switches flood no unicast the fourth answer comes to us at least");
+    CHECK_MESSAGE(
+        gateway.questions[6].frame == question_for(addressee_of(ping).value(), guard_source(NodeId{1}, kLan),
+                                                   guard_source(NodeId{1}, kLan)),
+        "where switches flood no unicast the fourth answer comes to us at least");
 }
 
 TEST_CASE("flooded frames that come round make the probes look closer, and prove nothing") {
@@ -160,8 +160,8 @@ TEST_CASE(
         before = gateway.questions.size();
         asked.push_back(gateway.now - start);
     }
-    CHECK(asked == std::vector<Duration>{0ms, 100ms, 200ms, 400ms, 800ms, 1600ms, 3200ms, 6400ms, 12800ms, 25600ms,
-                                          51200ms, 83200ms});
+    CHECK(asked == std::vector<Duration>{0ms, 100ms, 200ms, 400ms, 800ms, 1600ms, 3200ms, 6400ms, 12800ms,
+                                         25600ms, 51200ms, 83200ms});
     REQUIRE(gateway.questions.size() == 24);
     CHECK(gateway.questions[0].place == Place{kLan, kVid});
     CHECK(gateway.questions[1].place == Place{kOtherLan, kVid});
@@ -210,7 +210,8 @@ struct MeshedGateway : Gateway {
 
 }  // namespace
 
-TEST_CASE("a host that goes from the LAN behind a session of a split-horizon group is watched until it is back") {
+TEST_CASE(
+    "a host that goes from the LAN behind a session of a split-horizon group is watched until it is back") {
     MeshedGateway gateway;
     gateway.host_at(kOtherTunnel);
     CHECK_MESSAGE(gateway.strays.empty(), "nobody heard it here");
@@ -243,8 +244,8 @@ TEST_CASE("frames that split horizon loses are told of, and their host is asked 
     REQUIRE(gateway.questions.size() == 4);
     CHECK(gateway.questions[3].place == kOtherEdge);
     CHECK(gateway.count(GuardEventId::stray_unicast) == 1);
-    for (const std::string_view word : {"VLAN 110", "02:00:5e:10:00:01 (192.0.2.2)", "out of dc2", "behind dc3",
-                                        "split_horizon", "lost", "asked where"})
+    for (const std::string_view word : {"VLAN 110", "02:00:5e:10:00:01 (192.0.2.2)", "out of dc2",
+                                        "behind dc3", "split_horizon", "lost", "asked where"})
         CHECK_MESSAGE(gateway.last(GuardEventId::stray_unicast).sentence.find(word) != std::string::npos,
                       gateway.last(GuardEventId::stray_unicast).sentence);
     gateway.host_at(kLan);

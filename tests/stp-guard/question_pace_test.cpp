@@ -41,9 +41,8 @@ TEST_CASE("a host that frames reach is asked ever more seldom, and at once again
     std::vector<Duration> asked;
     for (Duration at = 0ms; at < 120s; at += 50ms)
         if (may_ask(pace, 10, 1, kStart + at, kStale)) asked.push_back(at);
-    CHECK(asked ==
-          std::vector<Duration>{0ms, 50ms, 150ms, 350ms, 750ms, 1550ms, 3150ms, 6350ms, 12750ms, 25550ms,
-                                51150ms, 83150ms, 115150ms});
+    CHECK(asked == std::vector<Duration>{0ms, 50ms, 150ms, 350ms, 750ms, 1550ms, 3150ms, 6350ms, 12750ms,
+                                         25550ms, 51150ms, 83150ms, 115150ms});
     CHECK_FALSE(may_ask(pace, 10, 1, kStart + 116s));
     CHECK(may_ask(pace, 10, 1, kStart + 117s));
     CHECK(may_ask(pace, 10, 1, kStart + 118s));

@@ -89,7 +89,8 @@ TEST_CASE("a flood of unicast to ever new hosts of a blocked VLAN leaves control
     CHECK(bench.shown().size() == 48);
 }
 
-TEST_CASE("split horizon: frames out of a tunnel for a host behind another one are shown, counted and handed on") {
+TEST_CASE(
+    "split horizon: frames out of a tunnel for a host behind another one are shown, counted and handed on") {
     SessionAdmission session = with_states(VlanState::open);
     session.isolated = true;
     StrayBench bench(session);
@@ -114,7 +115,8 @@ TEST_CASE("split horizon: frames out of a tunnel for a host behind another one a
     CHECK(strays() == 5);
 }
 
-TEST_CASE("sessions of no split-horizon group and those that only observe show no host that is behind another") {
+TEST_CASE(
+    "sessions of no split-horizon group and those that only observe show no host that is behind another") {
     for (const bool isolated : {false, true}) {
         SessionAdmission session = with_states(VlanState::open);
         session.isolated = isolated;
@@ -170,7 +172,8 @@ struct BothWays {
 }  // namespace
 
 TEST_CASE(
-    "where a VLAN is blocked, a far host that is heard from the LAN is not to be had through the tunnel, for a "
+    "where a VLAN is blocked, a far host that is heard from the LAN is not to be had through the tunnel, for "
+    "a "
     "second") {
     for (const std::string_view heard : {"ff:ff:ff:ff:ff:ff", "02:4c:47:01:02:03", "02:00:00:99:99:99"}) {
         BothWays both(with_states(VlanState::bum_blocked));
@@ -188,7 +191,8 @@ TEST_CASE(
     }
 }
 
-TEST_CASE("near hosts that are heard from the LAN go on through the blocked tunnel, and all do where it is open") {
+TEST_CASE(
+    "near hosts that are heard from the LAN go on through the blocked tunnel, and all do where it is open") {
     BothWays both(with_states(VlanState::bum_blocked));
     CHECK(both.out.fate(frame_to(kBroadcast, kIpv4, {{0x8100, 10}})) == DropReason::vlan_bum_blocked);
     CHECK(both.out.fate(to_host(BothWays::kFar)) == DropReason::none);

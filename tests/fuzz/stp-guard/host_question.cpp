@@ -15,7 +15,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (!who->address) return 0;
 
     // The question stays in the frame's VLAN, and is one that every host understands.
-    const auto question = question_for(*who, MacAddress{{0x02, 0x4c, 0x47, 1, 2, 3}}, MacAddress{{0x02, 0x4c, 0x47, 4, 5, 6}});
+    const auto question =
+        question_for(*who, MacAddress{{0x02, 0x4c, 0x47, 1, 2, 3}}, MacAddress{{0x02, 0x4c, 0x47, 4, 5, 6}});
     const FrameClass kind = classify(question);
     if (kind.malformed || kind.cast == Cast::unicast || kind.vid != classify({data, size}).vid) std::abort();
     if (kind.protocol != (who->address->is_v6() ? FrameProtocol::neighbor_solicitation : FrameProtocol::arp))
