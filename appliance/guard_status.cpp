@@ -168,12 +168,14 @@ void render_events(const json& guard, std::ostream& out) {
 }
 
 void render_strays(const json& guard, std::ostream& out) {
-    for (const auto& [session, frames] : guard.value("strays", json::object()).items())
+    const json strays = guard.value("strays", json::object());
+    for (const auto& [session, frames] : strays.items())
         out << session << ": " << short_count(frames.get<std::uint64_t>())
             << " unicast frames came out of it for hosts behind another session of its split-horizon group, "
                "which the bridge "
                "drops\n";
-    for (const auto& [session, frames] : guard.value("stale", json::object()).items())
+    const json stale = guard.value("stale", json::object());
+    for (const auto& [session, frames] : stale.items())
         out << session << ": " << short_count(frames.get<std::uint64_t>())
             << " unicast frames were dropped where a VLAN is blocked, since their hosts were just heard by "
                "another way\n";

@@ -67,3 +67,13 @@ TEST_CASE("isthmus guard says what the kernel does not do") {
     CHECK(says(text, "takes no rules (no netfilter)"));
     CHECK(says(text, "limits nothing at LAN ports (none either)"));
 }
+
+TEST_CASE("isthmus guard shows what split horizon lost and what was dropped as stale, of each session") {
+    const json bridge{{"bridge", "br-dc"},
+                      {"strays", {{"to-a-site-with-a-long-name", 12'345}, {"b", 7}}},
+                      {"stale", {{"c", 3}}}};
+    const std::string text = render_guard({{"enabled", true}, {"bridges", json::array({bridge})}}, false);
+    CHECK(says(text, "to-a-site-with-a-long-name: 12.3 k unicast frames came out of it for hosts behind"));
+    CHECK(says(text, "\nb: 7 unicast frames came out of it"));
+    CHECK(says(text, "\nc: 3 unicast frames were dropped where a VLAN is blocked"));
+}
