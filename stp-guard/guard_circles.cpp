@@ -19,6 +19,7 @@ constexpr auto kTellInterval = std::chrono::minutes(1);
 constexpr auto kLookInterval = std::chrono::seconds(2);
 constexpr auto kAskWithin = std::chrono::seconds(5);
 constexpr auto kLoopIsWhole = std::chrono::seconds(2);
+constexpr auto kNothingUnderWay = std::chrono::milliseconds(250);
 constexpr std::size_t kMostQuestions = 64;
 /// No port has this number, so guard_source() of it is nobody's address.
 constexpr PortId kNobody{0xffff'ffff};
@@ -95,9 +96,7 @@ bool GuardCore::looped_lately(std::uint16_t vid, TimePoint now) const {
 /// What it said came by two ways, so switches may have learned it where it is not. Asked as soon as the loop is cut.
 void GuardCore::remember_to_ask(Place place, const Addressee& who, TimePoint now) {
     if (!who.address || observes(place.port)) return;
-    const auto same = [&](const Question& known) {
-        return known.place.vid == place.vid && known.who.address == who.address;
-    };
+    const auto same = [&](const Question& known) { return known.is_about(place, who); };
     if (std::any_of(to_ask_.begin(), to_ask_.end(), same)) return;
     if (to_ask_.size() >= kMostQuestions) to_ask_.pop_front();
     to_ask_.push_back({place, who, now});
@@ -111,21 +110,48 @@ void GuardCore::ask_remembered(TimePoint now) {
     });
 }
 
-/// Where flooded frames of ours would go: that is how all LANs are reached, and each once. The answer should be flooded too; every fourth
-/// one is for us, since there are switches that flood no unicast. False: not now.
+/// False: not now.
 bool GuardCore::ask(Place about, const Addressee& who, QuestionPace::Need need, TimePoint now) {
     const auto times = questions_.may_ask(about.vid, who.host, need, now);
     if (!times) return false;
+    say_question(about, who, *times, now);
+    remember_to_repeat(about, who, now);
+    return true;
+}
+
+/// Where flooded frames of ours would go: that is how all LANs are reached, and each once. The answer should be flooded too; every fourth
+/// one is for us, since there are switches that flood no unicast.
+void GuardCore::say_question(Place about, const Addressee& who, std::uint32_t times, TimePoint now) {
     ++hosts_asked_;
     for (const auto& [id, out] : ports_) {
         const Place place{id, about.vid};
         if (!edge_vids(out, about.vid) || !forwards(place)) continue;
         if (!out.is_lan() && is_blocked_by_peer(out, about.vid, now)) continue;
         const MacAddress from = guard_source(self_.node, id);
-        const MacAddress answer_to = *times % 4 != 3 ? guard_source(self_.node, kNobody) : from;
+        const MacAddress answer_to = times % 4 != 3 ? guard_source(self_.node, kNobody) : from;
         act(SendProbe{place, question_for(who, from, answer_to)});
     }
-    return true;
+}
+
+/// A frame of the host that was under way by the other way may come after its answer, and teach a switch the old place again. If nobody
+/// else sends it anything then, no gateway sees that frames for it are lost.
+void GuardCore::remember_to_repeat(Place about, const Addressee& who, TimePoint now) {
+    const auto known = std::find_if(to_repeat_.begin(), to_repeat_.end(),
+                                    [&](const Question& question) { return question.is_about(about, who); });
+    if (known != to_repeat_.end()) return void(known->since = now);
+    if (to_repeat_.size() >= kMostQuestions) to_repeat_.pop_front();
+    to_repeat_.push_back({about, who, now});
+}
+
+void GuardCore::repeat_questions(TimePoint now) {
+    std::erase_if(to_repeat_, [&](const Question& question) {
+        if (now - question.since < kNothingUnderWay) return false;
+        const bool over = now - question.since >= kAskWithin || !is_cut(question.place.vid, now);
+        if (over || observes(question.place.port)) return true;
+        if (!questions_.may_repeat(question.place.vid, now)) return false;
+        say_question(question.place, question.who, 0, now);
+        return true;
+    });
 }
 
 /// Some end that we know of is closed for what is flooded, or a LAN port.

@@ -83,11 +83,14 @@ struct Edge {
     TimePoint cut_short{};      ///< the hold was cut short then
 };
 
-/// Whom to ask where it is, once the loop is cut.
+/// Whom to ask where it is, once the loop is cut, or once more.
 struct Question {
     Place place;
     Addressee who;
     TimePoint since{};
+    [[nodiscard]] bool is_about(Place other, const Addressee& whom) const {
+        return place.vid == other.vid && who.address == whom.address;
+    }
 };
 
 /// One VLAN on one LAN port.
@@ -300,6 +303,9 @@ class GuardCore {
     void on_lost_unicast(Place place, const Addressee& who, TimePoint now);
     [[nodiscard]] bool looped_lately(std::uint16_t vid, TimePoint now) const;
     bool ask(Place about, const Addressee& who, QuestionPace::Need need, TimePoint now);
+    void say_question(Place about, const Addressee& who, std::uint32_t times, TimePoint now);
+    void remember_to_repeat(Place about, const Addressee& who, TimePoint now);
+    void repeat_questions(TimePoint now);
 
     // guard_report.cpp
     void event(GuardEventId id, Severity severity, Place place, std::string sentence, TimePoint now,
@@ -334,6 +340,7 @@ class GuardCore {
     std::map<Place, RootStatus> roots_;
     std::unordered_map<std::uint16_t, TimePoint> flushed_;
     std::deque<Question> to_ask_;
+    std::deque<Question> to_repeat_;                                    ///< asked; `since` is the last time
     std::vector<std::pair<std::uint16_t, TimePoint>> changes_to_tell_;  ///< and until when
     std::map<NodeId, Shape> shapes_;
     std::map<std::pair<GuardEventId, Place>, TimePoint> told_;

@@ -331,7 +331,8 @@ void GuardCore::on_timeout(TimePoint now) {
 std::optional<TimePoint> GuardCore::next_timeout() const {
     if (ports_.empty()) return std::nullopt;
     TimePoint soonest = housekeeping_at_;
-    if (!busy_.empty() || !lan_blocks_.empty()) soonest = std::min(soonest, tick_at_);
+    if (!busy_.empty() || !lan_blocks_.empty() || !to_ask_.empty() || !to_repeat_.empty())
+        soonest = std::min(soonest, tick_at_);
     if (const auto probe = scheduler_.next_at()) soonest = std::min(soonest, *probe);
     for (const auto& [id, session] : ports_)
         if (!session.is_lan() && session.up) soonest = std::min(soonest, session.message_due);

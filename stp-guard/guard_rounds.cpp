@@ -25,6 +25,7 @@ void GuardCore::tick(TimePoint now) {
     for (auto& [place, block] : lan_blocks_)
         if (block.active) tick_lan_block(place, block, now);
     ask_remembered(now);
+    repeat_questions(now);
 }
 
 void GuardCore::tick_edge(Place place, Edge& edge, TimePoint now) {

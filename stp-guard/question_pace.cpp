@@ -25,6 +25,13 @@ std::optional<std::uint32_t> QuestionPace::may_ask(std::uint16_t vid, const MacA
     return asked.times;
 }
 
+bool QuestionPace::may_repeat(std::uint16_t vid, TimePoint now) {
+    TokenBucket& vlan = vlans_[vid];
+    if (!vlan.has(kVlan, 1 + kForLost, now)) return false;
+    vlan.spend(kVlan, 1, now);
+    return true;
+}
+
 bool QuestionPace::is_forgotten(const Asked& asked, TimePoint now) {
     return now - asked.at >= std::max<Duration>(kForgotten, asked.wait * 2);
 }

@@ -34,6 +34,8 @@ class QuestionPace {
     /// nullopt: that host may not be asked now. Else it counts as asked, and this is how often it was before.
     [[nodiscard]] std::optional<std::uint32_t> may_ask(std::uint16_t vid, const MacAddress& host, Need need,
                                                        TimePoint now);
+    /// Whether a question may be said once more, which does not count as asked but within the VLAN's limit.
+    [[nodiscard]] bool may_repeat(std::uint16_t vid, TimePoint now);
     /// Forgets those that nobody wanted to ask lately.
     void expire(TimePoint now);
 
