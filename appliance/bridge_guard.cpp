@@ -96,6 +96,7 @@ void BridgeGuard::look(const SessionList& sessions, TimePoint now) {
     const bridge::BridgeReport* report = services_.bridges.bridge(setup_.bridge);
     bridge_filters_vlans_ = report != nullptr && report->vlan_filtering;
     native_vid_ = bridge_filters_vlans_ && report->native ? report->native->value() : std::uint16_t{0};
+    engine_->on_bridge(bridge_filters_vlans_);
     tree_ = report != nullptr && report->tree;
     bridge_index_ = IfIndex{if_nametoindex(setup_.bridge.c_str())};
     VlanSet dual;

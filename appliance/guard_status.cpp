@@ -1,9 +1,7 @@
 #include "appliance/guard_status.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
-#include <ctime>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <sstream>
@@ -61,20 +59,11 @@ json probes_json(const stp_guard::ProbeRoundStatus& probes) {
             {"full_round_seconds", std::chrono::duration<double>(probes.full_round).count()}};
 }
 
-std::string civil(WallTime at) {
-    const std::time_t seconds = at.time_since_epoch().count();
-    std::tm parts{};
-    gmtime_r(&seconds, &parts);
-    std::array<char, 32> text{};
-    const std::size_t size = std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &parts);
-    return {text.data(), size};
-}
-
 json events_json(const GuardEvents& events, const std::function<std::string(stp_guard::PortId)>& port) {
     json out = json::array();
     for (const ToldEvent& told : events) {
         const stp_guard::GuardEvent& event = told.gathered.event;
-        json one({{"at", civil(told.at)},
+        json one({{"at", utc_text(told.at)},
                   {"id", name_of(event.id)},
                   {"severity", name_of(event.severity)},
                   {"port", port(event.place.port)},
@@ -237,8 +226,8 @@ void render_storm_events(const json& storms, std::ostream& out) {
     if (!events.empty()) out << "\nlast storms:\n";
     for (std::size_t i = events.size() > kStormsShown ? events.size() - kStormsShown : 0; i < events.size();
          ++i) {
-        out << civil(WallTime{std::chrono::seconds(events[i].value("at", std::int64_t{0}))}) << "  "
-            << text_of(events[i], "id") << ": " << text_of(events[i], "sentence") << '\n';
+        out << text_of(events[i], "at") << "  " << text_of(events[i], "id") << ": "
+            << text_of(events[i], "sentence") << '\n';
         const std::string capture = events[i].value("capture", "");
         if (!capture.empty()) out << "    frames: " << capture << '\n';
     }

@@ -6,6 +6,7 @@
 
 #include "appliance/clock.h"
 #include "appliance/rule_tables.h"
+#include "appliance/text_table.h"
 
 namespace isthmus::appliance {
 
@@ -405,12 +406,9 @@ json StormControl::status() const {
     for (const SessionControl& session : services_.sessions) sessions.push_back(session_status(session));
     json events = json::array();
     for (const Event& event : events_) {
-        json one{{"at", event.at.time_since_epoch().count()},
-                 {"id", event.id},
-                 {"vlan", event.vid},
-                 {"class", event.storm_class},
-                 {"sentence", event.sentence},
-                 {"capture", event.capture}};
+        json one{{"at", utc_text(event.at)},   {"id", event.id},
+                 {"vlan", event.vid},          {"class", event.storm_class},
+                 {"sentence", event.sentence}, {"capture", event.capture}};
         if (!event.direction.empty()) one["direction"] = event.direction;
         one[event.port.empty() ? "session" : "port"] = event.port.empty() ? event.session : event.port;
         events.push_back(std::move(one));

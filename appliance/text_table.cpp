@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <ctime>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -65,6 +66,15 @@ std::string duration_text(std::uint64_t seconds) {
     if (seconds < 86400)
         return std::to_string(seconds / 3600) + " h " + std::to_string(seconds % 3600 / 60) + " min";
     return std::to_string(seconds / 86400) + " d " + std::to_string(seconds % 86400 / 3600) + " h";
+}
+
+std::string utc_text(WallTime at) {
+    const std::time_t seconds = at.time_since_epoch().count();
+    std::tm parts{};
+    gmtime_r(&seconds, &parts);
+    std::array<char, 32> text{};
+    const std::size_t size = std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &parts);
+    return {text.data(), size};
 }
 
 std::string with_coloured_states(std::string text) {

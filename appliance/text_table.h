@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "base/time.h"
+
 namespace isthmus::appliance {
 
 /// Columns as wide as their widest cell, and lines of detail between the rows.
@@ -33,6 +35,8 @@ class TextTable {
 [[nodiscard]] std::string byte_count(std::uint64_t n);
 /// 3725 -> "1 h 2 min".
 [[nodiscard]] std::string duration_text(std::uint64_t seconds);
+/// 2026-11-26T16:05:09Z
+[[nodiscard]] std::string utc_text(WallTime at);
 /// up green, waiting and blocked yellow, down red: for terminals.
 [[nodiscard]] std::string with_coloured_states(std::string text);
 

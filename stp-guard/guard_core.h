@@ -160,6 +160,7 @@ class GuardCore {
     void on_host(Place place, const MacAddress& mac, TimePoint now);
     void on_host_gone(std::uint16_t vid, const MacAddress& mac);
     void on_fdb_overrun(TimePoint now);
+    void on_bridge(bool filters_vlans) { filters_vlans_ = filters_vlans; }
     std::size_t on_command(const GuardCommand& command, TimePoint now);
 
     // guard_circles.cpp
@@ -344,6 +345,7 @@ class GuardCore {
     std::vector<std::pair<std::uint16_t, TimePoint>> changes_to_tell_;  ///< and until when
     std::map<NodeId, Shape> shapes_;
     std::map<std::pair<GuardEventId, Place>, TimePoint> told_;
+    bool filters_vlans_ = true;
     std::set<std::uint16_t> renumbered_;  ///< VLANs that other sites may have another number for
     /// By port, VLAN, and whether it is one of a LAN port, which may have a session's name.
     std::map<std::tuple<std::string, std::uint16_t, bool>, SavedRecord> saved_;

@@ -83,6 +83,10 @@ void GuardEngine::on_host(Place place, const MacAddress& mac, TimePoint now) {
 void GuardEngine::on_host_gone(std::uint16_t vid, const MacAddress& mac, TimePoint /*now*/) {
     core_->on_host_gone(vid, mac);
 }
+void GuardEngine::on_bridge(bool filters_vlans) {
+    core_->on_bridge(filters_vlans);
+}
+
 void GuardEngine::on_fdb_overrun(TimePoint now) {
     core_->on_fdb_overrun(core_->steady(now));
 }

@@ -71,6 +71,8 @@ class GuardEngine {
     void on_host_gone(std::uint16_t vid, const MacAddress& mac, TimePoint now);
     /// Notifications of the forwarding table were lost: a sign of a flap storm.
     void on_fdb_overrun(TimePoint now);
+    /// One that does not filter VLANs says of hosts that they are in VLAN 0, whatever they are in. At first it does.
+    void on_bridge(bool filters_vlans);
     /// Returns how many VLANs of how many ports it concerned; a hold of none is no event.
     std::size_t on_command(const GuardCommand& command, TimePoint now);
 

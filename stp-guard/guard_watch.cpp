@@ -81,7 +81,8 @@ void GuardCore::on_host(Place place, const MacAddress& mac, TimePoint now) {
     const MacMoves::Outcome outcome = mac_moves_.on_host({place.vid, mac}, place.port, now);
     if (!outcome.moved) return;
     note_stray(place, mac, outcome.from);
-    const std::string host = mac.text() + " in " + vlan_text(place.vid);
+    const bool vlan_known = filters_vlans_ || place.vid != 0;
+    const std::string host = mac.text() + (vlan_known ? " in " + vlan_text(place.vid) : "");
     const std::string between = name(outcome.from) + " and " + name(place.port);
     if (outcome.duplicate && is_first_hop_gateway(mac)) {
         event_seldom(GuardEventId::gateway_at_both_sites, Severity::warning, place,
@@ -106,8 +107,7 @@ void GuardCore::on_host(Place place, const MacAddress& mac, TimePoint now) {
                      "many hosts move between ports at once, lately " + host + " between " + between +
                          ": it may be a loop, so the probes look closer. Nothing was blocked.",
                      std::chrono::seconds(30), now);
-        // A bridge that does not filter VLANs does not know them.
-        if (place.vid != 0 || edge_vids(*port(place.port), 0)) return burst_vid(place.vid, now);
+        if (vlan_known) return burst_vid(place.vid, now);
         for (const auto& [id, of] : ports_)
             if (of.up) burst_port(of, now);
     }

@@ -4,6 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "appliance/text_table.h"
+
 using namespace isthmus::appliance;
 using nlohmann::json;
 
@@ -42,7 +44,7 @@ TEST_CASE(
                                     {"level", "ok"},
                                     {"offered_bps", 9},
                                     {"limit_bps_per_vlan", 1'000}}});
-    storms["events"] = json::array({{{"at", 1'700'000'000},
+    storms["events"] = json::array({{{"at", "2023-11-14T22:13:20Z"},
                                      {"id", "storm"},
                                      {"sentence", "VLAN 10: too much"},
                                      {"capture", "/x/storm.pcap"}}});
@@ -76,4 +78,8 @@ TEST_CASE("isthmus guard shows what split horizon lost and what was dropped as s
     CHECK(says(text, "to-a-site-with-a-long-name: 12.3 k unicast frames came out of it for hosts behind"));
     CHECK(says(text, "\nb: 7 unicast frames came out of it"));
     CHECK(says(text, "\nc: 3 unicast frames were dropped where a VLAN is blocked"));
+}
+
+TEST_CASE("times of day are UTC, to the second") {
+    CHECK(utc_text(isthmus::WallTime{std::chrono::seconds(1'700'000'000)}) == "2023-11-14T22:13:20Z");
 }

@@ -37,6 +37,35 @@ TEST_CASE("storms, moving hosts and lost notifications make the probes look clos
 }
 
 TEST_CASE(
+    "where a bridge filters no VLANs, hosts that move are said to be in none, and all VLANs are looked at") {
+    for (const bool filters : {true, false}) {
+        Gateway gateway;
+        gateway.bring_up();
+        for (GuardPort of : {port(kLan, PortKind::lan, "ens5"), port(kOtherLan, PortKind::lan, "ens6"),
+                             port(kTunnel, PortKind::tunnel, "dc2")}) {
+            of.untagged = true;
+            gateway.engine.on_port(of, gateway.now);
+        }
+        gateway.engine.on_bridge(filters);
+        gateway.run(20s);
+        for (std::uint32_t i = 0; i < 2'500; ++i) {
+            const MacAddress mac{{0, 0x50, 0x56, 0, static_cast<std::uint8_t>(i % 50), 1}};
+            gateway.engine.on_host({i / 50 % 2 == 0 ? kLan : kTunnel, 0}, mac, gateway.now);
+        }
+        gateway.collect();
+        const char* words = filters ? " in untagged frames moved 5 times" : "01 moved 5 times";
+        CHECK(gateway.last(GuardEventId::duplicate_mac).sentence.find(words) != std::string::npos);
+        const std::size_t before = gateway.probes;
+        gateway.run(1s);
+        const std::size_t burst =
+            3 * std::size_t{GuardOptions{}.probes.burst};  // on three ports, in each VLAN
+        const std::size_t steady = 12;
+        CHECK(gateway.probes - before >= (filters ? 1 : 3) * burst);
+        CHECK(gateway.probes - before <= (filters ? 1 : 3) * burst + steady);
+    }
+}
+
+TEST_CASE(
     "a host with two places is named; with pinning it is kept where it was first; gateways and load "
     "balancers are told apart") {
     const auto move = [](Gateway& gateway, const char* mac) {
