@@ -345,7 +345,7 @@ class GuardCore {
     std::vector<std::pair<std::uint16_t, TimePoint>> changes_to_tell_;  ///< and until when
     std::map<NodeId, Shape> shapes_;
     std::map<std::pair<GuardEventId, Place>, TimePoint> told_;
-    bool filters_vlans_ = true;
+    bool filters_vlans_ = true;           ///< the bridge; if not, it has all hosts in VLAN 0
     std::set<std::uint16_t> renumbered_;  ///< VLANs that other sites may have another number for
     /// By port, VLAN, and whether it is one of a LAN port, which may have a session's name.
     std::map<std::tuple<std::string, std::uint16_t, bool>, SavedRecord> saved_;

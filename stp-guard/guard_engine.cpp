@@ -83,12 +83,11 @@ void GuardEngine::on_host(Place place, const MacAddress& mac, TimePoint now) {
 void GuardEngine::on_host_gone(std::uint16_t vid, const MacAddress& mac, TimePoint /*now*/) {
     core_->on_host_gone(vid, mac);
 }
-void GuardEngine::on_bridge(bool filters_vlans) {
-    core_->on_bridge(filters_vlans);
-}
-
 void GuardEngine::on_fdb_overrun(TimePoint now) {
     core_->on_fdb_overrun(core_->steady(now));
+}
+void GuardEngine::on_bridge(bool filters_vlans) {
+    core_->on_bridge(filters_vlans);
 }
 std::size_t GuardEngine::on_command(const GuardCommand& command, TimePoint now) {
     return core_->on_command(command, core_->steady(now));

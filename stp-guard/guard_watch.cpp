@@ -107,7 +107,8 @@ void GuardCore::on_host(Place place, const MacAddress& mac, TimePoint now) {
                      "many hosts move between ports at once, lately " + host + " between " + between +
                          ": it may be a loop, so the probes look closer. Nothing was blocked.",
                      std::chrono::seconds(30), now);
-        if (vlan_known) return burst_vid(place.vid, now);
+        const bool carried = place.vid != 0 || edge_vids(*port(place.port), 0);
+        if (vlan_known && carried) return burst_vid(place.vid, now);
         for (const auto& [id, of] : ports_)
             if (of.up) burst_port(of, now);
     }

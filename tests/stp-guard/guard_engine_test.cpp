@@ -105,6 +105,26 @@ TEST_CASE("a LAN loop blocks the higher port for that VLAN, and comes back over 
     CHECK_FALSE(after.lan_blocks.back().blocked);
 }
 
+TEST_CASE(
+    "a blocked LAN port without a link stays blocked, and opens by itself once it has one and all is well") {
+    Gateway gateway;
+    gateway.bring_up();
+    gateway.run(10s);
+    gateway.loop(kLan, kOtherLan);
+    gateway.run(3s);
+    REQUIRE(gateway.engine.lan_blocked({kOtherLan, kVid}));
+    gateway.looped_from.reset();
+    gateway.engine.on_link(kOtherLan, false, gateway.now);
+    gateway.run(600s);
+    CHECK(gateway.engine.lan_blocked({kOtherLan, kVid}));
+    gateway.engine.on_link(kOtherLan, true, gateway.now);
+    gateway.engine.on_lan_frame(kOtherLan, gateway.now);
+    CHECK(gateway.engine.lan_blocked({kOtherLan, kVid}));
+    gateway.run(10s);
+    CHECK_FALSE(gateway.engine.lan_blocked({kOtherLan, kVid}));
+    CHECK(gateway.count(GuardEventId::lan_port_opened) == 1);
+}
+
 TEST_CASE("VLANs and ports may come and go at any time") {
     Gateway gateway;
     gateway.bring_up();

@@ -1,5 +1,8 @@
 """What `isthmus status` says, as text and as JSON."""
 import json
+import socket
+import subprocess
+import tempfile
 
 from harness import case, check, contains, equal, main
 from lab import Lab, find_program, run
@@ -44,6 +47,25 @@ def json_status():
         sites.start()
         check(sites.wait_for_traffic(5), "no traffic")
         fits(sites.dc.status(), SHAPE, "status")
+
+
+@case
+def another_version():
+    """An isthmusd that answers in another shape is told in words, and is no crash."""
+    answers = {"guard": {"enabled": True, "bridges": [{"bridge": "br-dc", "strays": {"vlans": "many"}}]}, "status": {"gateway": {"name": 7}}}
+    for request, answer in answers.items():
+        with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as daemon:
+            daemon.bind(f"{folder}/sock")
+            daemon.listen(1)
+            asking = subprocess.Popen([find_program("isthmus"), request, "--socket", f"{folder}/sock"], stdout=subprocess.PIPE,
+                                      stderr=subprocess.PIPE, text=True)
+            connection, _ = daemon.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(json.dumps({"ok": True, "result": answer}).encode() + b"\n")
+                _, said = asking.communicate(timeout=20)
+            equal(asking.returncode, 1, f"exit status of isthmus {request}")
+            contains(said, ["isthmus: the answer was not understood", "another version"], f"isthmus {request}")
 
 
 @case

@@ -2,6 +2,7 @@
 import contextlib
 import functools
 import os
+import re
 import time
 
 from harness import case, cases, check, main
@@ -232,6 +233,7 @@ def a_storm_is_told_and_ends():
         told = events()["storm"]
         for words in ("VLAN 10 of session vlans", "broadcast to tunnel is cut", "500 pps", host(1)):
             check(words in told["sentence"], f"the sentence does not say {words!r}: {told['sentence']}")
+        check(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", told["at"]), f"it was at {told['at']}")
         check(wait_until(lambda: os.path.exists(told["capture"]), 5), f"there is no capture {told['capture']}")
         read = site.gw.run("tcpdump", "-nner", told["capture"]).stdout
         check(len(read.splitlines()) >= 200, f"the capture has {len(read.splitlines())} frames")
